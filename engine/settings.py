@@ -1,0 +1,231 @@
+"""The settings, read once at start from the environment; every problem is reported at once, by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from model.resource_ids import InvalidResourceId, ResourceId
+from model.states import FailureState, Mode
+from model.times import parse_duration
+
+PREFIX: Final = "PATCHWRIGHT_"
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_CLOUDS: Final = frozenset({"public", "usgovernment", "china"})
+
+
+class InvalidSettings(Exception):
+    """One or more settings are wrong; `problems` has a line for each, beginning with the setting's name."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("settings: " + "; ".join(problems))
+        self.problems = problems
+
+
+# Not slotted: the reader takes each default from the class attribute that slots would hide.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set. The defaults only look."""
+
+    dry_run: bool = True
+    """`DRY_RUN`: a lock for the whole app; while it is set nothing can be applied, whoever asks."""
+    subscriptions: tuple[str, ...]
+    """`PATCHWRIGHT_SUBSCRIPTIONS`: GUIDs; nothing outside them is ever changed."""
+    account: str
+    """`PATCHWRIGHT_AUTOMATION_ACCOUNTS`: resource id of the Automation account (one, in this version)."""
+    workspace: str
+    """`PATCHWRIGHT_WORKSPACES`: resource id of the Log Analytics workspace (one, in this version)."""
+    cloud: str = "public"
+    """`PATCHWRIGHT_CLOUD`: `public`, `usgovernment`, `china`, or the simulated Azure's address on loopback."""
+    modes: Mapping[FailureState, Mode] = field(default_factory=dict)
+    """`PATCHWRIGHT_MODES`: JSON object, failure state (or `*`) to `off`, `observe`, `ask` or `act`."""
+    sweep_schedule: str = "0 0 2 * * *"
+    """`SWEEP_SCHEDULE`: NCRONTAB with seconds, UTC."""
+    exclude_tag: str = "patchwright-exclude"
+    """`PATCHWRIGHT_EXCLUDE_TAG`: a machine that carries this tag, with any value but `false`, is never touched."""
+    max_machines: int = 5
+    """`PATCHWRIGHT_MAX_MACHINES`: most machines that one run may touch; a deployment counts as what it names."""
+    max_percent: int = 10
+    """`PATCHWRIGHT_MAX_PERCENT`: the same as a share of the machines in scope; the smaller of the two holds."""
+    cool_down: timedelta = timedelta(hours=24)
+    """`PATCHWRIGHT_COOL_DOWN`: ISO 8601; a target that was treated is left alone for as long."""
+    next_run_margin: timedelta = timedelta(minutes=15)
+    """`PATCHWRIGHT_NEXT_RUN_MARGIN`: no deployment is edited when its next run is nearer than this."""
+    max_window: timedelta = timedelta(hours=6)
+    """`PATCHWRIGHT_MAX_WINDOW`: no maintenance window is made longer; Azure's own maximum is PT6H."""
+    lookback: timedelta = timedelta(days=35)
+    """`PATCHWRIGHT_LOOKBACK`: how far back runs are read; a monthly deployment needs more than 31 days."""
+    ledger: str = ""
+    """`PATCHWRIGHT_LEDGER`: `sqlite:PATH`, or a Table service address or connection string; empty: the default of
+    where the app runs (`AzureWebJobsStorage` in Functions, `sqlite:.patchwright/ledger.sqlite` on the command line)."""
+    reader_client_id: str = ""
+    """`PATCHWRIGHT_READER_CLIENT_ID`: client id of the managed identity that reads."""
+    writer_client_id: str = ""
+    """`PATCHWRIGHT_WRITER_CLIENT_ID`: client id of the managed identity that the one door for writes uses."""
+
+    def mode(self, state: FailureState) -> Mode:
+        """How far to go for a state; `observe` unless set."""
+        return self.modes.get(state, Mode.OBSERVE)
+
+    @property
+    def simulated(self) -> bool:
+        """True where the endpoints are the simulated Azure's."""
+        return self.cloud not in _CLOUDS
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read and check all settings.
+
+        Raises:
+            InvalidSettings: with every problem found, so that one deployment mends them all.
+        """
+        reader = _Reader(env)
+        settings = cls(
+            dry_run=reader.flag("DRY_RUN", default=True),
+            subscriptions=reader.subscriptions(),
+            account=reader.resource("AUTOMATION_ACCOUNTS", "Microsoft.Automation/automationAccounts"),
+            workspace=reader.resource("WORKSPACES", "Microsoft.OperationalInsights/workspaces"),
+            cloud=reader.cloud(),
+            modes=reader.modes(),
+            sweep_schedule=reader.schedule(cls.sweep_schedule),
+            exclude_tag=reader.text("EXCLUDE_TAG", cls.exclude_tag),
+            max_machines=reader.number("MAX_MACHINES", cls.max_machines, 0, 100_000),
+            max_percent=reader.number("MAX_PERCENT", cls.max_percent, 0, 100),
+            cool_down=reader.duration("COOL_DOWN", cls.cool_down, timedelta(0), timedelta(days=30)),
+            next_run_margin=reader.duration(
+                "NEXT_RUN_MARGIN", cls.next_run_margin, timedelta(minutes=10), timedelta(days=1)
+            ),
+            max_window=reader.duration("MAX_WINDOW", cls.max_window, timedelta(minutes=30), timedelta(hours=6)),
+            lookback=reader.duration("LOOKBACK", cls.lookback, timedelta(days=1), timedelta(days=90)),
+            ledger=reader.text("LEDGER", ""),
+            reader_client_id=reader.guid("READER_CLIENT_ID"),
+            writer_client_id=reader.guid("WRITER_CLIENT_ID"),
+        )
+        if reader.problems:
+            raise InvalidSettings(tuple(reader.problems))
+        return settings
+
+
+_KNOWN: Final = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        "SUBSCRIPTIONS AUTOMATION_ACCOUNTS WORKSPACES CLOUD MODES EXCLUDE_TAG MAX_MACHINES MAX_PERCENT COOL_DOWN "
+        "NEXT_RUN_MARGIN MAX_WINDOW LOOKBACK LEDGER READER_CLIENT_ID WRITER_CLIENT_ID"
+    ).split()
+)
+
+
+class _Reader:
+    """Reads one setting after another and collects what is wrong with them."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.problems: list[str] = [
+            f"{name}: there is no such setting" for name in sorted(env) if name.startswith(PREFIX) and name not in _KNOWN
+        ]
+
+    def text(self, name: str, default: str) -> str:
+        return self.env.get(PREFIX + name, "").strip() or default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.env.get(name, "").strip().lower()
+        if value in {"", "true", "false"}:
+            return default if not value else value == "true"
+        # An unreadable lock stays locked.
+        self.problems.append(f"{name}: must be true or false, is {value[:40]!r}")
+        return True
+
+    def listed(self, name: str) -> list[str]:
+        return [item for item in re.split(r"[,;\s]+", self.env.get(PREFIX + name, "")) if item]
+
+    def subscriptions(self) -> tuple[str, ...]:
+        values = [value.lower() for value in self.listed("SUBSCRIPTIONS")]
+        if not values:
+            self.problems.append(f"{PREFIX}SUBSCRIPTIONS: is missing")
+        self.problems += [
+            f"{PREFIX}SUBSCRIPTIONS: {value[:60]!r} is not a subscription GUID"
+            for value in values
+            if not _GUID.fullmatch(value)
+        ]
+        return tuple(dict.fromkeys(values))
+
+    def resource(self, name: str, resource_type: str) -> str:
+        values = self.listed(name)
+        if len(values) != 1:
+            self.problems.append(f"{PREFIX}{name}: needs one resource id, has {len(values)}")
+            return ""
+        try:
+            if ResourceId.parse(values[0]).is_type(resource_type):
+                return values[0]
+        except InvalidResourceId:
+            pass
+        self.problems.append(f"{PREFIX}{name}: {values[0][:200]!r} is not the resource id of a {resource_type}")
+        return ""
+
+    def cloud(self) -> str:
+        value = self.text("CLOUD", "public")
+        address = urlsplit(value)
+        # A custom endpoint is sent no credential, and only loopback is accepted: anything else is a mistake.
+        on_loopback = address.scheme == "http" and address.hostname in {"127.0.0.1", "localhost", "::1"}
+        if value.lower() not in _CLOUDS and not on_loopback:
+            self.problems.append(
+                f"{PREFIX}CLOUD: must be public, usgovernment, china or http://127.0.0.1:PORT, is {value[:60]!r}"
+            )
+        return value.rstrip("/") if on_loopback else value.lower()
+
+    def modes(self) -> dict[FailureState, Mode]:
+        name, text = f"{PREFIX}MODES", self.env.get(f"{PREFIX}MODES", "").strip()
+        if not text:
+            return {}
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            self.problems.append(f"{name}: is not JSON: {error}")
+            return {}
+        if not isinstance(given, dict):
+            self.problems.append(f"{name}: must be a JSON object of failure states and modes")
+            return {}
+        modes: dict[FailureState, Mode] = {}
+        known, allowed = {state.value for state in FailureState}, {mode.value for mode in Mode}
+        # `*` first, so that a state's own entry wins wherever it stands.
+        for state, mode in sorted(given.items(), key=lambda item: item[0] != "*"):
+            if state != "*" and state not in known:
+                self.problems.append(f"{name}: there is no failure state {state[:60]!r}")
+            elif mode not in allowed:
+                self.problems.append(f"{name}: {state} must be one of {', '.join(sorted(allowed))}, is {mode!r:.60}")
+            else:
+                chosen = FailureState if state == "*" else (FailureState(state),)
+                modes |= dict.fromkeys(chosen, Mode(mode))
+        return modes
+
+    def schedule(self, default: str) -> str:
+        value = self.env.get("SWEEP_SCHEDULE", "").strip() or default
+        if len(value.split()) != 6 or not re.fullmatch(r"[0-9A-Za-z*/,\- ]+", value):
+            self.problems.append(f"SWEEP_SCHEDULE: must be NCRONTAB with six fields, is {value[:60]!r}")
+        return value
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if value.isascii() and value.isdigit() and least <= int(value) <= most:
+            return int(value)
+        self.problems.append(f"{PREFIX}{name}: must be a whole number from {least} to {most}, is {value[:40]!r}")
+        return default
+
+    def duration(self, name: str, default: timedelta, least: timedelta, most: timedelta) -> timedelta:
+        text = self.env.get(PREFIX + name, "").strip()
+        value = parse_duration(text) if text else default
+        if value is not None and least <= value <= most:
+            return value
+        self.problems.append(f"{PREFIX}{name}: must be an ISO 8601 duration from {least} to {most}, is {text[:40]!r}")
+        return default
+
+    def guid(self, name: str) -> str:
+        value = self.text(name, "").lower()
+        if value and not _GUID.fullmatch(value):
+            self.problems.append(f"{PREFIX}{name}: {value[:60]!r} is not a client id")
+        return value

@@ -1,0 +1,1 @@
+"""What everything else speaks about: values without behaviour towards the outside. Imports nothing of ours."""

@@ -1,0 +1,190 @@
+"""What a sweep knows of the estate: read once, frozen, the same for every detector.
+
+Resource Manager documents are kept as Azure sent them beside the few fields that decisions need, so that an edit can
+send back everything it did not understand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from model.documents import Document, Json
+
+
+class Reading(StrEnum):
+    """A set of facts that is read with a handful of requests, whatever the number of machines."""
+
+    MACHINES = "machines"
+    """Azure VMs and Arc machines, from Resource Graph."""
+    DEPLOYMENTS = "deployments"
+    """Software update configurations, as the list gives them: without `scheduleInfo`."""
+    RUNS = "runs"
+    """Runs of deployments within the lookback."""
+    MACHINE_RUNS = "machine-runs"
+    """Machine runs within the lookback that did not simply succeed."""
+    USER_WORKERS = "user-workers"
+    """Members of hybrid worker groups that people made; their registration lives in the same registry key."""
+    SAVED_SEARCHES = "saved-searches"
+    """The workspace's saved searches, among them the scope of Update Management."""
+    PROVIDERS = "providers"
+    """Registration of the resource providers in each subscription."""
+
+
+class PowerState(StrEnum):
+    RUNNING = "running"
+    STARTING = "starting"
+    STOPPED = "stopped"
+    DEALLOCATED = "deallocated"
+    UNKNOWN = "unknown"
+    """Resource Graph had no power state, or one that is not listed here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """An Azure VM or an Arc machine, from Resource Graph."""
+
+    id: str
+    """Lower-case resource id."""
+    arm_id: str
+    """The id in Azure's spelling."""
+    name: str
+    location: str
+    os: str
+    """`Windows`, `Linux` or empty."""
+    vm_id: str
+    """Lower-case `vmId` (Azure) or `vmUuid` (Arc); empty where Azure gave none."""
+    power: PowerState
+    tags: Mapping[str, str] = field(default_factory=dict)
+    is_arc: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A software update configuration: which machines are patched, when, for how long."""
+
+    id: str
+    """Lower-case resource id."""
+    arm_id: str
+    name: str
+    operating_system: str
+    duration: timedelta | None
+    azure_machines: tuple[str, ...]
+    """Lower-case resource ids of the machines that it names."""
+    computer_names: tuple[str, ...]
+    query_scopes: tuple[str, ...]
+    """Lower-case scopes (subscriptions, resource groups) of its dynamic queries."""
+    frequency: str
+    next_run: datetime | None
+    last_modified: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRun:
+    """One run of a deployment; `id` is the correlation id of its machine runs."""
+
+    id: str
+    deployment: str
+    """The deployment's name, lower-case: runs know no more of it."""
+    status: str
+    """Free text of the service, lower-case (`succeeded`, `maintenancewindowexceeded`, …)."""
+    configured_duration: timedelta | None
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRun:
+    """One machine's part in a run."""
+
+    id: str
+    run: str
+    """The run's id."""
+    deployment: str
+    target: str
+    """Lower-case resource id, or a computer name."""
+    status: str
+    source_computer_id: str
+    error: str
+    start: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserWorker:
+    """A machine in a hybrid worker group of type User."""
+
+    group: str
+    machine_id: str
+    """Lower-case resource id; empty for a machine outside Azure."""
+    worker_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedSearch:
+    id: str
+    arm_id: str
+    etag: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRegistration:
+    subscription: str
+    namespace: str
+    state: str
+    """`Registered`, `NotRegistered`, `Registering`, `Unregistering`, `Unregistered`; an open set."""
+
+
+type Row = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A reading, or a part of one, that could not be had: what depends on it is unknown, neither found nor healthy."""
+
+    what: str
+    """What is missing, in words that a person can act on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything read for one sweep, at one time.
+
+    A reading that failed stands in `unreadable` and its collection is empty; ask `missing` before you believe an
+    empty one. Collections are keyed by lower-case resource id unless said otherwise.
+    """
+
+    now: datetime
+    account: str
+    """Lower-case resource id of the Automation account."""
+    workspace: str
+    workspace_guid: str
+    """The workspace's `customerId`, under which its logs are queried."""
+    subscriptions: frozenset[str]
+    """Lower-case GUIDs of the subscriptions in scope: nothing outside them is ever changed."""
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
+    runs: tuple[UpdateRun, ...] = ()
+    machine_runs: tuple[MachineRun, ...] = ()
+    user_workers: tuple[UserWorker, ...] = ()
+    saved_searches: Mapping[str, SavedSearch] = field(default_factory=dict)
+    providers: Mapping[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
+    """By lower-case subscription and namespace."""
+    rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    """Answers of Log Analytics, by the query's name."""
+    documents: Mapping[str, Document] = field(default_factory=dict)
+    """Full Resource Manager bodies of what a detector wanted a closer look at."""
+    unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
+    """By reading, query name, document id or `provider:<subscription>/<namespace>`."""
+
+    def missing(self, *wanted: str) -> Unreadable | None:
+        """The first of `wanted` that could not be read, or None where all of them are here."""
+        return next((self.unreadable[name] for name in wanted if name in self.unreadable), None)
+
+
+DEPLOYMENT_TYPE: Final = "Microsoft.Automation/automationAccounts/softwareUpdateConfigurations"
+VIRTUAL_MACHINE_TYPE: Final = "Microsoft.Compute/virtualMachines"
+ARC_MACHINE_TYPE: Final = "Microsoft.HybridCompute/machines"
