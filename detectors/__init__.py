@@ -1,0 +1,18 @@
+"""The failure states that Patchwright knows, one module each. Importing registers nothing: the list is written out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from detectors.automation_rp_not_registered import AutomationRpNotRegistered
+from detectors.cloned_machine import ClonedMachine
+from detectors.maintenance_window_exceeded import MaintenanceWindowExceeded
+from detectors.protocol import Detector
+from detectors.source_id_changed import SourceIdChanged
+
+DETECTORS: Final[tuple[Detector, ...]] = (  # the order is the precedence: causes before what they bring about
+    AutomationRpNotRegistered(),  # nothing of a subscription works without it
+    ClonedMachine(),  # clones take turns under one identity; that is not a change of identity
+    SourceIdChanged(),
+    MaintenanceWindowExceeded(),
+)

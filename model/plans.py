@@ -103,6 +103,8 @@ class Plan:
     settle: Settle
     risk: str = ""
     """What a person should know before saying yes."""
+    group: str = ""
+    """Treatments that share a group go one at a time, each after a new look; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,141 @@
+"""Give a deployment a longer maintenance window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from model.facts import Deployment, Facts, Reading
+from model.findings import Finding
+from model.plans import Declined, Plan, PutDeployment, Settle
+from model.resource_ids import InvalidResourceId, ResourceId
+from model.states import FailureState, Impact
+from model.documents import text_at
+from model.times import format_duration, format_time, in_words
+from remediations.deployment_edits import Editable, editable
+from remediations.protocol import declined
+
+_HALF_HOUR: Final = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidenMaintenanceWindow:
+    """Widen the window by an hour or by half, whichever is more, in steps of half an hour, up to `maximum`.
+
+    Effect: one PUT; the next run may last longer. The schedule's start moves to its next run, because Azure takes no
+    start in the past.
+    Declined: the window is at its maximum; the longer window would run into another deployment of the same machines; the
+    next run is nearer than `margin`; the deployment is not settled.
+    Risk: a longer window may reach into working hours.
+    Verified: the next run ends within the new window.
+    Undo: PUT the body from before; the start stays at the next run.
+    """
+
+    id: ClassVar[str] = "widen-maintenance-window"
+    fixes: ClassVar[FailureState] = FailureState.MAINTENANCE_WINDOW_EXCEEDED
+    impact: ClassVar[Impact] = Impact.REVERSIBLE
+    permissions: ClassVar[frozenset[str]] = frozenset(
+        {
+            "Microsoft.Automation/automationAccounts/softwareUpdateConfigurations/write",
+            "Microsoft.Compute/virtualMachines/write",
+        }
+    )
+    reads: ClassVar[frozenset[Reading]] = frozenset({Reading.MACHINES})
+    maximum: timedelta = timedelta(hours=6)
+    """Azure's own limit."""
+    margin: timedelta = timedelta(minutes=15)
+
+    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
+        return frozenset({finding.target})
+
+    def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
+        deployment = facts.deployments[finding.target]
+        match editable(facts, finding.target, self.margin):
+            case str() as why:
+                return declined(finding, self.id, why)
+            case Editable() as edit:
+                pass
+        present = deployment.duration
+        if present is None:
+            return declined(finding, self.id, "its window could not be read")
+        if present >= self.maximum:
+            return declined(
+                finding,
+                self.id,
+                f"its window is already {in_words(present)}, the maximum",
+                f"Split {deployment.name}: move some of its {len(deployment.azure_machines)} machines to a deployment of their own.",
+                "Download updates before the window, so that it is used for installing only.",
+                "Leave service packs and feature packs, which take longest, to a deployment of their own.",
+            )
+        wider = min(self.maximum, wider_window(present))
+        for other in sorted(facts.deployments.values(), key=lambda other: other.id):
+            if other.id != deployment.id and (clash := _clash(facts, deployment, edit.next_run, wider, other)):
+                return declined(
+                    finding,
+                    self.id,
+                    f"a window of {in_words(wider)} from {format_time(edit.next_run)} would meet {clash}",
+                    f"Move the schedule of {other.name} or of {deployment.name}, then widen the window.",
+                )
+        text = format_duration(wider)
+        return Plan(
+            finding=finding,
+            remediation=self.id,
+            impact=self.impact,
+            reason=f"{in_words(present)} were not enough; {in_words(wider)} is the next size up.",
+            steps=(
+                PutDeployment(
+                    deployment=text_at(edit.document, "id"), before=edit.document, after=edit.edited(duration=text)
+                ),
+            ),
+            settle=Settle(
+                after=timedelta(minutes=5),
+                not_before=edit.next_run + wider + _HALF_HOUR,
+                why="the next run shows whether the window is long enough",
+            ),
+            risk=f"Runs may last until {format_time(edit.next_run + wider)} and as long on each later date.",
+        )
+
+
+def wider_window(present: timedelta) -> timedelta:
+    """An hour more or half as much again, whichever is longer, rounded up to half an hour."""
+    wanted = max(present + timedelta(hours=1), present * 1.5)
+    return -(-wanted // _HALF_HOUR) * _HALF_HOUR
+
+
+def _clash(facts: Facts, ours: Deployment, start: datetime, wider: timedelta, other: Deployment) -> str:
+    """In words, where the other's next window meets ours and they share a machine; empty where they do not."""
+    if other.next_run is None or other.next_run <= facts.now:
+        return ""
+    ends = other.next_run + (other.duration or timedelta(hours=2))
+    present_end = start + (ours.duration or timedelta())
+    met_already = other.next_run < present_end and start < ends
+    if met_already or not (other.next_run < start + wider and start < ends):
+        # Windows that overlap today are not this edit's doing.
+        return ""
+    shared = _shared(facts, ours, other)
+    return f"{other.name} at {format_time(other.next_run)} on {shared}" if shared else ""
+
+
+def _shared(facts: Facts, ours: Deployment, other: Deployment) -> str:
+    """What both may patch; where it cannot be told, the cautious answer is that they share something."""
+    common = sorted(set(ours.azure_machines) & set(other.azure_machines))
+    if common:
+        names = [facts.machines[id_].name if id_ in facts.machines else id_ for id_ in common]
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    if set(map(str.lower, ours.computer_names)) & set(map(str.lower, other.computer_names)):
+        return "a machine outside Azure"
+    for machines, scopes in ((ours.azure_machines, other.query_scopes), (other.azure_machines, ours.query_scopes)):
+        for machine in machines:
+            if any(machine == scope or machine.startswith(scope.rstrip("/") + "/") for scope in scopes):
+                return f"{_name(machine)}, which a dynamic query may select"
+    if ours.query_scopes and other.query_scopes:
+        return "machines that dynamic queries of both may select"
+    return ""
+
+
+def _name(machine: str) -> str:
+    try:
+        return ResourceId.parse(machine).name
+    except InvalidResourceId:
+        return machine
