@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from model.documents import Document, Json
 from model.facts import Facts, Reading
@@ -26,6 +26,13 @@ class PermissionMissing(Exception):
 
 class NotFound(Exception):
     """The resource does not exist (404, never another status)."""
+
+
+class LedgerUnreadable(Exception):
+    """The ledger's store cannot be used as it is; the message names it and says why.
+
+    A file of a newer version, something that is not a ledger, a full disk, a damaged row: a person has to look.
+    """
 
 
 class WriteForbidden(Exception):
@@ -145,8 +152,16 @@ class Entry:
     body: Document
 
 
+MAX_RUN_ID: Final = 200
+"""The longest run id a ledger takes, in bytes of UTF-8: it is part of keys, and those are short."""
+
+
 class Ledger(Protocol):
-    """Append-only memory of everything that was seen, decided and done; one test suite holds for every store."""
+    """Append-only memory of everything that was seen, decided and done; one test suite holds for every store.
+
+    Safe to use from several threads and processes at once. Ids, keys and holders are any text; a run's id is at most
+    `MAX_RUN_ID` bytes of UTF-8.
+    """
 
     def append(self, entries: Sequence[Entry]) -> tuple[bool, ...]:
         """Write each entry that is not there yet; False where one with its run and id already is (left as it was)."""
