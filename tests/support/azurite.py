@@ -1,0 +1,67 @@
+"""Azurite, Microsoft's storage emulator, as a process of this test run: real Table service semantics on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NODE_MODULES = ROOT / "node_modules"
+KEY = "cGF0Y2h3cmlnaHQtdGVzdHM="
+"""Base64 of a word: Azurite wants some key and guards nothing."""
+
+
+def node() -> str:
+    """Node, with the packages of package-lock.json beside the project.
+
+    Where either is missing a person's test run skips; a machine that only tests (`CI`) has no excuse and fails.
+    """
+    found = shutil.which("node")
+    if found and (NODE_MODULES / ".package-lock.json").is_file():
+        return found
+    missing = "node is not installed" if not found else "node_modules is missing: make test installs it"
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(f"left out: {missing}")
+
+
+@contextmanager
+def azurite_tables(folder: Path) -> Iterator[str]:
+    """Azurite's Table service on a free port, kept in memory; yields a connection string."""
+    program = NODE_MODULES / "azurite" / "dist" / "src" / "table" / "main.js"
+    command = [node(), "--require", str(Path(__file__).with_name("report_port.js")), str(program)]
+    options = ["--tablePort", "0", "--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    account = "patchwright"
+    with subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"AZURITE_ACCOUNTS": f"{account}:{KEY}"},
+    ) as process:
+        try:
+            port = _port(process)
+            yield (
+                f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={KEY};"
+                f"TableEndpoint=http://127.0.0.1:{port}/{account};"
+            )
+        finally:
+            process.kill()
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    said: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("{"):
+            return int(json.loads(line)["port"])
+        said.append(line)
+    pytest.fail(f"azurite did not start: {''.join(said)[-2000:]}")
