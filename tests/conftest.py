@@ -1,0 +1,24 @@
+"""What every test folder may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests.support.azurite import azurite_tables
+
+# Deadlines measure the machine, which is shared; example counts are what bounds the time. On a machine that only tests
+# the examples are the same each time, so that a failure there can be repeated here.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A connection string of a Table service that is this test process's own."""
+    with azurite_tables(tmp_path_factory.mktemp("azurite")) as connection_string:
+        yield connection_string
