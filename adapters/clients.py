@@ -1,0 +1,174 @@
+"""The ways out to Azure: one pipeline for Resource Manager and one client for log queries, built when first used.
+
+All Resource Manager requests share azure-core's pipeline instead of one generated client for each service. The
+documents have to go back as they came, so the models of those clients would only be made to be taken apart again, and
+importing them costs a process of the size of this one 0.9 s of CPU and 120 MB (automation and compute alone).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from engine.ports import RequestCount
+
+if TYPE_CHECKING:
+    from azure.core import PipelineClient
+    from azure.core.credentials import TokenCredential
+    from azure.core.rest import HttpRequest, HttpResponse
+    from azure.monitor.query import LogsQueryClient
+
+CONNECT_SECONDS: Final = 10
+READ_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """Where one cloud answers, and whom its tokens are for."""
+
+    manager: str
+    """Resource Manager's address, without a slash at its end."""
+    manager_scope: str
+    logs: str
+    """The address of log queries, without version; also their token's audience."""
+    authority: str
+    """Host that issues tokens; empty for the simulated Azure, which is sent none."""
+
+
+CLOUDS: Final = {
+    "public": Cloud(
+        manager="https://management.azure.com",
+        manager_scope="https://management.azure.com/.default",
+        logs="https://api.loganalytics.io",
+        authority="login.microsoftonline.com",
+    ),
+    "usgovernment": Cloud(
+        manager="https://management.usgovcloudapi.net",
+        manager_scope="https://management.core.usgovcloudapi.net/.default",
+        logs="https://api.loganalytics.us",
+        authority="login.microsoftonline.us",
+    ),
+    "china": Cloud(
+        manager="https://management.chinacloudapi.cn",
+        manager_scope="https://management.chinacloudapi.cn/.default",
+        logs="https://api.loganalytics.azure.cn",
+        authority="login.chinacloudapi.cn",
+    ),
+}
+
+
+def cloud_of(setting: str) -> Cloud:
+    """The cloud that `PATCHWRIGHT_CLOUD` names; any other text is the simulated Azure's address."""
+    return CLOUDS.get(setting) or Cloud(manager=setting, manager_scope="", logs=setting, authority="")
+
+
+class Clients:
+    """Pipelines that act as one identity. Reader and writer have one each: a dry run holds no right to write."""
+
+    def __init__(self, cloud: str, *, read_only: bool, client_id: str = "", back_off: float = 0.8) -> None:
+        """`client_id` names a managed identity; without it the environment's own identity is used.
+
+        `back_off` is the seconds that azure-core waits at first before it repeats a read.
+        """
+        self.cloud = cloud_of(cloud)
+        self.requests = RequestCount()
+        self._read_only = read_only
+        self._client_id = client_id
+        self._back_off = back_off
+        self._counting = threading.Lock()
+        self._building = threading.Lock()
+
+    def send(self, request: HttpRequest, *, read_seconds: float = READ_SECONDS) -> HttpResponse:
+        """Send to Resource Manager; the request's URL is absolute.
+
+        Raises:
+            WriteForbidden: these clients only read, and the request could change something.
+            azure.core.exceptions.AzureError: no answer.
+        """
+        with self._building:
+            manager = self._manager
+        return manager.send_request(request, stream=False, read_timeout=read_seconds, **_patience(request))
+
+    def send_query(self, request: HttpRequest, *, read_seconds: float) -> HttpResponse:
+        """Send to Log Analytics; the request's URL is relative to the version. Raises as `send` does."""
+        with self._building:
+            logs = self._logs
+        return logs.send_request(request, stream=False, read_timeout=read_seconds, **_patience(request))
+
+    @cached_property
+    def _manager(self) -> PipelineClient[HttpRequest, HttpResponse]:
+        from azure.mgmt.core import ARMPipelineClient  # noqa: PLC0415 - heavy; the function app's start must not pay
+
+        # The list of policies is written out: the default one would register resource providers of its own accord.
+        return ARMPipelineClient(self.cloud.manager, policies=self._policies(self.cloud.manager_scope))
+
+    @cached_property
+    def _logs(self) -> LogsQueryClient:
+        from azure.monitor.query import LogsQueryClient  # noqa: PLC0415 - as above
+
+        return LogsQueryClient(
+            self._credential or cast("TokenCredential", _NoCredential()),
+            endpoint=f"{self.cloud.logs}/v1",
+            policies=self._policies(f"{self.cloud.logs}/.default"),
+        )
+
+    @cached_property
+    def _credential(self) -> TokenCredential | None:
+        if not self.cloud.authority:
+            return None
+        from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415 - as above
+
+        if self._client_id:
+            return ManagedIdentityCredential(client_id=self._client_id)
+        return DefaultAzureCredential(authority=self.cloud.authority)
+
+    def _policies(self, scope: str) -> list[object]:
+        from azure.core.pipeline.policies import (  # noqa: PLC0415 - as above
+            HeadersPolicy,
+            HttpLoggingPolicy,
+            ProxyPolicy,
+            RequestIdPolicy,
+            UserAgentPolicy,
+        )
+        from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy  # noqa: PLC0415 - as above
+
+        from adapters.policies import CountRequests, PassThrough, ReadOnlyPolicy, ReadRetry  # noqa: PLC0415 - as above
+
+        # azure-core refuses to send a token over plain HTTP, rightly; the simulated Azure is sent none.
+        credential = self._credential
+        identity = ARMChallengeAuthenticationPolicy(credential, scope) if credential else PassThrough()
+        # No redirects: neither service answers with any, and a token must not follow one.
+        policies: list[object] = [
+            RequestIdPolicy(),
+            HeadersPolicy(),
+            UserAgentPolicy("patchwright"),
+            ProxyPolicy(),
+            ReadRetry(self._back_off),
+            identity,
+            HttpLoggingPolicy(),
+            CountRequests(self.requests, self._counting),
+        ]
+        return [*policies, ReadOnlyPolicy()] if self._read_only else policies
+
+
+def _patience(request: HttpRequest) -> dict[str, Any]:
+    """azure-core repeats reads; a write is sent once.
+
+    Who writes has to read again before writing again: a write whose answer was lost may have happened. Nothing else
+    repeats reads on top of this, or the waits would multiply.
+    """
+    from adapters.policies import is_read  # noqa: PLC0415 - imports azure-core
+
+    waits: dict[str, Any] = {"connection_timeout": CONNECT_SECONDS}
+    if is_read(request.method, request.url):
+        return waits | {"retry_on_methods": frozenset({"GET", "HEAD", "POST"})}
+    return waits | {"retry_total": 0}
+
+
+class _NoCredential:
+    """Stands where a client insists on a credential that the pass-through policy never asks."""
+
+    def get_token(self, *scopes: str, **_: object) -> object:
+        raise AssertionError(f"no token is sent to the simulated Azure, and one was asked for: {scopes}")

@@ -1,0 +1,247 @@
+"""Reads the estate from Azure: sets of facts with a handful of requests each; what could not be read is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapters import graph, parsing
+from adapters.arm import Arm, id_of
+from adapters.clients import Clients
+from adapters.log_queries import answer_queries
+from engine.ports import AzureUnavailable, Clock, NotFound, PermissionMissing, Progress, RequestCount
+from model.documents import Document, text_at
+from model.facts import (
+    VIRTUAL_MACHINE_TYPE,
+    Deployment,
+    Facts,
+    Machine,
+    MachineRun,
+    ProviderRegistration,
+    Reading,
+    Row,
+    SavedSearch,
+    Unreadable,
+    UpdateRun,
+    UserWorker,
+)
+from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
+from model.times import format_time
+
+AT_ONCE: Final = 6
+"""Requests under way at one time: well below what a subscription refills each second."""
+NAMESPACE: Final = "Microsoft.Automation"
+NOT_SUCCEEDED: Final = ("FailedToStart", "MaintenanceWindowExceeded", "Failed", "InProgress")
+"""Statuses of machine runs that are worth reading: a fleet that is well has none of them."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """What has been read so far; each reading fills its own fields."""
+
+    machines: dict[str, Machine] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    runs: tuple[UpdateRun, ...] = ()
+    machine_runs: tuple[MachineRun, ...] = ()
+    user_workers: tuple[UserWorker, ...] = ()
+    saved_searches: dict[str, SavedSearch] = field(default_factory=dict)
+    providers: dict[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
+    rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    workspace_guid: str = ""
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
+
+
+class AzureEstate:
+    """The `Estate` of Azure, or of a simulated one."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        clock: Clock,
+        *,
+        account: str,
+        workspace: str,
+        subscriptions: Sequence[str],
+        lookback: timedelta,
+    ) -> None:
+        """`account` and `workspace` are resource ids in any spelling; `subscriptions` lower-case GUIDs."""
+        self._clients = clients
+        self._arm = Arm(clients)
+        self._clock = clock
+        self._account = account
+        self._workspace = workspace
+        self._subscriptions = tuple(subscriptions)
+        self._lookback = lookback
+
+    @property
+    def requests(self) -> RequestCount:
+        return self._clients.requests
+
+    def read(self, readings: frozenset[Reading], queries: Mapping[str, str], progress: Progress) -> Facts:
+        """See `Estate.read`."""
+        now = self._clock.now()
+        read = _Read()
+        since = now - self._lookback
+        jobs: dict[str, Callable[[], None]] = {
+            Reading.MACHINES: lambda: self._machines(read),
+            Reading.DEPLOYMENTS: lambda: self._deployments(read),
+            Reading.RUNS: lambda: self._runs(read, since),
+            Reading.MACHINE_RUNS: lambda: self._machine_runs(read, since),
+            Reading.USER_WORKERS: lambda: self._user_workers(read),
+            Reading.SAVED_SEARCHES: lambda: self._saved_searches(read),
+        }
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reading") as pool:
+            started: dict[str, Future[None]] = {}
+            # The queries first: they take longest.
+            started["workspace"] = pool.submit(self._logs, read, dict(queries), progress)
+            for reading, job in jobs.items():
+                if reading in readings:
+                    started[reading] = pool.submit(_told, progress, reading, job)
+            if Reading.PROVIDERS in readings:
+                # The deployments' dynamic queries name subscriptions that need the provider too.
+                if Reading.DEPLOYMENTS in started:
+                    _settle(read, Reading.DEPLOYMENTS, started.pop(Reading.DEPLOYMENTS))
+                progress(Reading.PROVIDERS)
+                started |= {
+                    f"provider:{subscription}/{NAMESPACE.lower()}": pool.submit(self._provider, read, subscription)
+                    for subscription in self._with_provider(read)
+                }
+            for what, future in started.items():
+                _settle(read, what, future)
+        return Facts(
+            now=now,
+            account=self._account.lower(),
+            workspace=self._workspace.lower(),
+            workspace_guid=read.workspace_guid,
+            subscriptions=frozenset(self._subscriptions),
+            machines=read.machines,
+            deployments=read.deployments,
+            runs=read.runs,
+            machine_runs=read.machine_runs,
+            user_workers=read.user_workers,
+            saved_searches=read.saved_searches,
+            providers=read.providers,
+            rows=read.rows,
+            unreadable=read.unreadable,
+        )
+
+    def look_closer(self, facts: Facts, ids: frozenset[str]) -> Facts:
+        """See `Estate.look_closer`."""
+        documents = {id_: document for id_, document in facts.documents.items() if id_ not in ids}
+        unreadable = {name: what for name, what in facts.unreadable.items() if name not in ids}
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="closer") as pool:
+            looks = {id_: pool.submit(self._whole, _spelled(facts, id_)) for id_ in sorted(ids)}
+        for id_, look in looks.items():
+            try:
+                documents[id_] = look.result()
+            except NotFound:
+                pass
+            except (AzureUnavailable, PermissionMissing) as error:
+                unreadable[id_] = Unreadable(what=str(error))
+        return dataclasses.replace(facts, documents=documents, unreadable=unreadable)
+
+    def _whole(self, arm_id: str) -> Document:
+        try:
+            parsed = ResourceId.parse(arm_id)
+            query = {"$expand": "instanceView"} if parsed.is_type(VIRTUAL_MACHINE_TYPE) else {}
+            return self._arm.get(arm_id, query=query)
+        except (InvalidResourceId, ValueError, KeyError) as error:
+            raise AzureUnavailable(f"{arm_id[:200]!r} is not the id of anything that can be read: {error}") from error
+
+    def _machines(self, read: _Read) -> None:
+        virtual = graph.rows(self._arm, graph.kql("machines"), self._subscriptions)
+        arc = graph.rows(self._arm, graph.kql("arc-machines"), self._subscriptions)
+        found = [parsing.machine(row, is_arc=False) for row in virtual]
+        found += [parsing.machine(row, is_arc=True) for row in arc]
+        read.machines = {machine.id: machine for machine in found}
+        if len(read.machines) != len(found):
+            read.machines = {}
+            raise AzureUnavailable("Resource Graph: a machine came twice")
+
+    def _deployments(self, read: _Read) -> None:
+        documents = self._arm.all_of(f"{self._account}/softwareUpdateConfigurations")
+        read.deployments = {d.id: d for d in map(parsing.deployment, documents)}
+
+    def _runs(self, read: _Read, since: datetime) -> None:
+        path = f"{self._account}/softwareUpdateConfigurationRuns"
+        documents = self._arm.all_of(path, {"$filter": f"properties/startTime ge {format_time(since)}"})
+        read.runs = tuple({run.id: run for run in map(parsing.run, documents)}.values())
+
+    def _machine_runs(self, read: _Read, since: datetime) -> None:
+        path = f"{self._account}/softwareUpdateConfigurationMachineRuns"
+        found: dict[str, MachineRun] = {}
+        for status in NOT_SUCCEEDED:
+            wanted = f"properties/status eq '{status}' and properties/startTime ge {format_time(since)}"
+            for run in map(parsing.machine_run, self._arm.all_of(path, {"$filter": wanted})):
+                # One that changes its status between two of the requests is the later one.
+                found[run.id] = run
+        read.machine_runs = tuple(found.values())
+
+    def _user_workers(self, read: _Read) -> None:
+        found: list[UserWorker] = []
+        for group in self._arm.all_of(f"{self._account}/hybridRunbookWorkerGroups"):
+            if not parsing.is_system_group(group):
+                path = id_of(group, "hybrid runbook worker groups")
+                name = text_at(group, "name") or path.rsplit("/", 1)[-1]
+                workers = self._arm.all_of(f"{path}/hybridRunbookWorkers")
+                found += [parsing.user_worker(name, worker) for worker in workers]
+        read.user_workers = tuple(found)
+
+    def _saved_searches(self, read: _Read) -> None:
+        documents = self._arm.all_of(f"{self._workspace}/savedSearches")
+        read.saved_searches = {search.id: search for search in map(parsing.saved_search, documents)}
+
+    def _with_provider(self, read: _Read) -> Iterable[str]:
+        """Subscriptions that need the provider: those in scope and those that dynamic queries name."""
+        wanted = dict.fromkeys(self._subscriptions)
+        for deployment in read.deployments.values():
+            for scope in deployment.query_scopes:
+                try:
+                    wanted[subscription_of(scope)] = None
+                except InvalidResourceId as error:
+                    read.unreadable[f"provider:{scope}/{NAMESPACE.lower()}"] = Unreadable(
+                        what=f"the scope of a dynamic query of {deployment.name}: {error}"
+                    )
+        return wanted
+
+    def _provider(self, read: _Read, subscription: str) -> None:
+        document = self._arm.get(f"/subscriptions/{subscription}/providers/{NAMESPACE}")
+        key = (subscription, NAMESPACE.lower())
+        read.providers[key] = parsing.provider(subscription, NAMESPACE, document)
+
+    def _logs(self, read: _Read, queries: Mapping[str, str], progress: Progress) -> None:
+        progress("logs")
+        try:
+            read.workspace_guid = parsing.customer_id(self._arm.get(self._workspace))
+        except (AzureUnavailable, PermissionMissing, NotFound) as error:
+            read.unreadable |= dict.fromkeys(queries, Unreadable(what=f"workspace: {error}"))
+            raise
+        for name, answer in answer_queries(self._clients, read.workspace_guid, queries).items():
+            match answer:
+                case Unreadable():
+                    read.unreadable[name] = answer
+                case rows:
+                    read.rows[name] = rows
+
+
+def _told(progress: Progress, reading: str, job: Callable[[], None]) -> None:
+    progress(reading)
+    job()
+
+
+def _settle(read: _Read, what: str, future: Future[None]) -> None:
+    """Wait for a reading; one that failed is unreadable, and what it had read so far does not count."""
+    try:
+        future.result()
+    except (AzureUnavailable, PermissionMissing, NotFound) as error:
+        read.unreadable[what] = Unreadable(what=str(error))
+
+
+def _spelled(facts: Facts, id_: str) -> str:
+    """The id in Azure's spelling where it is known."""
+    known = facts.machines.get(id_) or facts.deployments.get(id_) or facts.saved_searches.get(id_)
+    return known.arm_id if known else id_

@@ -1,0 +1,94 @@
+"""What every request passes through on its way out, whichever identity sends it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import HTTPPolicy, RetryPolicy
+from azure.core.rest import HttpRequest, HttpResponse
+
+from engine.ports import RequestCount, WriteForbidden
+
+_READ_POSTS: Final = re.compile(
+    r"(?:/v1)?/(?:\$batch|workspaces/[^/]+/query)|/providers/Microsoft\.ResourceGraph/resources", re.IGNORECASE
+)
+"""Paths of requests that are a POST only because a query does not fit into a URL; matched as a whole."""
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds: a longer `Retry-After` is not slept through here but handed on, as an unreadable fact or a failed step."""
+
+
+def is_read(method: str, url: str) -> bool:
+    """True where a request cannot change anything: GET, HEAD, or a POST to one of the known query endpoints."""
+    if method in {"GET", "HEAD"}:
+        return True
+    return method == "POST" and _READ_POSTS.fullmatch(urlsplit(url).path) is not None
+
+
+class PassThrough(HTTPPolicy[HttpRequest, HttpResponse]):
+    """In the place of a credential, where no token is to be sent."""
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        return self.next.send(request)
+
+
+class CountRequests(HTTPPolicy[HttpRequest, HttpResponse]):
+    """Counts what leaves the process, repetitions too; what a later policy forbade did not leave."""
+
+    def __init__(self, requests: RequestCount, lock: threading.Lock) -> None:
+        super().__init__()
+        self._requests = requests
+        self._lock = lock
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        try:
+            response = self.next.send(request)
+        except WriteForbidden:
+            raise
+        except Exception:
+            self._count(request.http_request)
+            raise
+        self._count(request.http_request)
+        return response
+
+    def _count(self, request: HttpRequest) -> None:
+        with self._lock:
+            if is_read(request.method, request.url):
+                self._requests.read += 1
+            else:
+                self._requests.write += 1
+
+
+class ReadOnlyPolicy(HTTPPolicy[HttpRequest, HttpResponse]):
+    """The last thing before the wire of everything that only reads: whatever asked for a write, it is not sent."""
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        method, url = request.http_request.method, request.http_request.url
+        if not is_read(method, url):
+            raise WriteForbidden(f"{method} {urlsplit(url).path[:300]} was not sent: only reads may leave from here")
+        return self.next.send(request)
+
+
+class ReadRetry(RetryPolicy[HttpRequest, HttpResponse]):
+    """azure-core's own retries, few and bounded."""
+
+    def __init__(self, back_off: float) -> None:
+        super().__init__(
+            retry_total=4,
+            retry_connect=2,
+            retry_read=2,
+            retry_status=3,
+            retry_backoff_factor=back_off,
+            retry_backoff_max=20,
+            timeout=300,
+        )
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        # azure-core would sleep for as long as the header says, and past its own time-out.
+        if (self.get_retry_after(response) or 0) > LONGEST_WAIT:
+            return False
+        return bool(super().is_retry(settings, response))
