@@ -423,7 +423,6 @@ class _Estate:
                 why, then = "the registry key also holds a user hybrid worker's registration", "advice"
                 group = self.name("Batch-Workers")
                 self.joins(vm, group, "User")
-                self.guests[vm.key] = {"userWorker": group}
             self.suffers(_CLONE, vm.key, then, why)
 
     def window_exceeded(self) -> None:
