@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,24 +11,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-NODE_MODULES = ROOT / "node_modules"
+from tests.support.node import NODE_MODULES, node
+
 KEY = "cGF0Y2h3cmlnaHQtdGVzdHM="
 """Base64 of a word: Azurite wants some key and guards nothing."""
-
-
-def node() -> str:
-    """Node, with the packages of package-lock.json beside the project.
-
-    Where either is missing a person's test run skips; a machine that only tests (`CI`) has no excuse and fails.
-    """
-    found = shutil.which("node")
-    if found and (NODE_MODULES / ".package-lock.json").is_file():
-        return found
-    missing = "node is not installed" if not found else "node_modules is missing: make test installs it"
-    if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(f"left out: {missing}")
 
 
 @contextmanager
