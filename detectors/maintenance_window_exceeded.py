@@ -63,7 +63,9 @@ class MaintenanceWindowExceeded:
             if deployment.frequency.lower() == "onetime" and now_over:
                 continue
             if deployment.duration is None or newest.configured_duration is None:
-                yield Unknown(state=self.finds, target=deployment.id, missing="the window of the deployment or of its run")
+                yield Unknown(
+                    state=self.finds, target=deployment.id, missing="the window of the deployment or of its run"
+                )
                 continue
             if newest.configured_duration != deployment.duration:
                 yield Unknown(

@@ -51,7 +51,9 @@ class SourceIdChanged:
             if not open_calls:
                 names = ", ".join(sorted(deployment.name for _, deployment in failed))
                 yield Unknown(
-                    state=self.finds, target=machine_id, missing=f"a run of {names} since it was edited; the next one tells"
+                    state=self.finds,
+                    target=machine_id,
+                    missing=f"a run of {names} since it was edited; the next one tells",
                 )
                 continue
             names = sorted(deployment.name for _, deployment in open_calls)
@@ -100,5 +102,3 @@ def _identities(facts: Facts) -> dict[str, list[Row]]:
 
 def _edited_since(run: MachineRun, deployment: Deployment) -> bool:
     return run.start is not None and deployment.last_modified is not None and deployment.last_modified > run.start
-
-

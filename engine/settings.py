@@ -113,10 +113,23 @@ class Settings:
 
 _KNOWN: Final = frozenset(
     f"{PREFIX}{name}"
-    for name in (
-        "SUBSCRIPTIONS AUTOMATION_ACCOUNTS WORKSPACES CLOUD MODES EXCLUDE_TAG MAX_MACHINES MAX_PERCENT COOL_DOWN "
-        "NEXT_RUN_MARGIN MAX_WINDOW LOOKBACK LEDGER READER_CLIENT_ID WRITER_CLIENT_ID"
-    ).split()
+    for name in [
+        "SUBSCRIPTIONS",
+        "AUTOMATION_ACCOUNTS",
+        "WORKSPACES",
+        "CLOUD",
+        "MODES",
+        "EXCLUDE_TAG",
+        "MAX_MACHINES",
+        "MAX_PERCENT",
+        "COOL_DOWN",
+        "NEXT_RUN_MARGIN",
+        "MAX_WINDOW",
+        "LOOKBACK",
+        "LEDGER",
+        "READER_CLIENT_ID",
+        "WRITER_CLIENT_ID",
+    ]
 )
 
 
@@ -126,7 +139,9 @@ class _Reader:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.problems: list[str] = [
-            f"{name}: there is no such setting" for name in sorted(env) if name.startswith(PREFIX) and name not in _KNOWN
+            f"{name}: there is no such setting"
+            for name in sorted(env)
+            if name.startswith(PREFIX) and name not in _KNOWN
         ]
 
     def text(self, name: str, default: str) -> str:

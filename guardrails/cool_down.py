@@ -14,5 +14,7 @@ class CoolDown:
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
         if plan.finding.key in situation.treated_lately:
-            return Hold(guardrail="cool-down", reason=f"{plan.finding.name} was treated by another run a short while ago")
+            return Hold(
+                guardrail="cool-down", reason=f"{plan.finding.name} was treated by another run a short while ago"
+            )
         return None

@@ -57,7 +57,9 @@ def editable(facts: Facts, deployment: str, margin: timedelta) -> Editable | str
     if next_run - facts.now < margin:
         return f"the next run of {name} is only {in_words(next_run - facts.now)} away; wait until it is over"
     if _start_text(document, next_run) is None:
-        return f"the time zone of {name}, {text_at(document, 'properties.scheduleInfo.timeZone')!r}, cannot be worked out"
+        return (
+            f"the time zone of {name}, {text_at(document, 'properties.scheduleInfo.timeZone')!r}, cannot be worked out"
+        )
     return Editable(document=document, next_run=next_run)
 
 

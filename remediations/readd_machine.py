@@ -98,4 +98,6 @@ class ReaddMachine:
 def _by_hand(finding: Finding) -> tuple[str, ...]:
     names = finding.evidence.get("deployments")
     listed = ", ".join(str(name) for name in names) if isinstance(names, list) else "the deployment"
-    return (f"Remove {finding.name} from {listed}, save, add it again, and save, at least 15 minutes before the next run.",)
+    return (
+        f"Remove {finding.name} from {listed}, save, add it again, and save, at least 15 minutes before the next run.",
+    )

@@ -150,5 +150,3 @@ def _out_of_scope(facts: Facts, machine: Machine) -> Iterator[tuple[SavedSearch,
             assert isinstance(properties, dict)  # noqa: S101 - the query was found in it
             properties["query"] = edited
             yield search, after
-
-

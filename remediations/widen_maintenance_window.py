@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
+from model.documents import text_at
 from model.facts import Deployment, Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment, Settle
 from model.resource_ids import InvalidResourceId, ResourceId
 from model.states import FailureState, Impact
-from model.documents import text_at
 from model.times import format_duration, format_time, in_words
 from remediations.deployment_edits import Editable, editable
 from remediations.protocol import declined

@@ -1,0 +1,81 @@
+"""Every failure state with its detector and its remediations, as configured; the catalogue is made from their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from detectors import DETECTORS
+from detectors.protocol import Detector, kql
+from engine.settings import Settings
+from guardrails import Guardrail, guardrails
+from model.documents import Document
+from model.facts import Reading
+from model.states import FailureState, Mode
+from remediations import remediations
+from remediations.protocol import Remediation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """What this app can find and do."""
+
+    detectors: tuple[Detector, ...]
+    remediations: tuple[Remediation, ...]
+    guardrails: tuple[Guardrail, ...]
+    modes: Mapping[FailureState, Mode]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Catalogue:
+        return cls(
+            detectors=DETECTORS,
+            remediations=remediations(margin=settings.next_run_margin, max_window=settings.max_window),
+            guardrails=guardrails(exclude_tag=settings.exclude_tag, max_machines=settings.max_machines),
+            modes={state: settings.mode(state) for state in FailureState},
+        )
+
+    def detecting(self, states: frozenset[FailureState]) -> tuple[Detector, ...]:
+        """The detectors of these states, in order of precedence, without those that are off."""
+        return tuple(d for d in self.detectors if d.finds in states and self.modes[d.finds] is not Mode.OFF)
+
+    def fixing(self, state: FailureState) -> tuple[Remediation, ...]:
+        """The remediations of a state, the gentlest first."""
+        return tuple(r for r in self.remediations if r.fixes is state)
+
+    def readings(self, detectors: tuple[Detector, ...]) -> frozenset[Reading]:
+        """Everything that the detectors, their remediations and the guardrails read."""
+        # The guardrails look at machines, deployments and what runs now, whatever state is treated.
+        wanted = {Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS, Reading.MACHINE_RUNS}
+        for detector in detectors:
+            wanted |= detector.reads
+            for remediation in self.fixing(detector.finds):
+                wanted |= remediation.reads
+        return frozenset(wanted)
+
+    @staticmethod
+    def queries(detectors: tuple[Detector, ...]) -> dict[str, str]:
+        """Name and text of every query of the detectors."""
+        return {name: kql(name) for detector in detectors for name in sorted(detector.queries)}
+
+    def entries(self) -> list[Document]:
+        """The catalogue as `patchwright states --json` gives it."""
+        return [
+            {
+                "id": detector.finds.value,
+                "mode": self.modes[detector.finds].value,
+                "manual": inspect.getdoc(detector) or "",
+                "reads": sorted(reading.value for reading in detector.reads),
+                "queries": sorted(detector.queries),
+                "remediations": [
+                    {
+                        "id": remediation.id,
+                        "impact": remediation.impact.value,
+                        "permissions": sorted(remediation.permissions),
+                        "manual": inspect.getdoc(remediation) or "",
+                    }
+                    for remediation in self.fixing(detector.finds)
+                ],
+            }
+            for detector in self.detectors
+        ]

@@ -1,0 +1,88 @@
+"""Whether a plan made now is the plan that was saved: the second look before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+
+from model.deployments import same_deployment
+from model.documents import Change, Document, at, differences
+from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
+
+_EDITED = "properties.lastModifiedTime"
+
+
+def moved(saved: Plan, fresh: Plan, ours: Mapping[str, Document]) -> Change | None:
+    """The first difference that matters, or None where the fresh plan does what the saved one says.
+
+    `ours` maps a lower-case resource id to the body that this run itself wrote there: the world may have moved by our
+    own hand only. Reasons and evidence are for people and are not compared.
+    """
+    if saved.remediation != fresh.remediation:
+        return Change(field="remediation", before=saved.remediation, after=fresh.remediation)
+    if len(saved.steps) != len(fresh.steps):
+        return Change(field="steps", before=len(saved.steps), after=len(fresh.steps))
+    for number, (before, after) in enumerate(zip_longest(saved.steps, fresh.steps)):
+        if change := _step_moved(before, after, ours):
+            return Change(field=f"steps[{number}].{change.field}", before=change.before, after=change.after)
+    return None
+
+
+def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Change | None:
+    match saved, fresh:
+        case PutDeployment(), PutDeployment() if saved.deployment.lower() == fresh.deployment.lower():
+            wrote = ours.get(saved.deployment.lower())
+            by_us = wrote is not None and same_deployment(wrote, fresh.before) is None
+            if not by_us:
+                if change := same_deployment(saved.before, fresh.before):
+                    return Change(field=f"before.{change.field}", before=change.before, after=change.after)
+                if at(saved.before, _EDITED) != at(fresh.before, _EDITED):
+                    return Change(
+                        field=f"before.{_EDITED}", before=at(saved.before, _EDITED), after=at(fresh.before, _EDITED)
+                    )
+            return _prefixed("after", same_deployment(saved.after, fresh.after))
+        case PutSavedSearch(), PutSavedSearch() if saved.saved_search.lower() == fresh.saved_search.lower():
+            wrote = ours.get(saved.saved_search.lower())
+            planned = wrote if wrote is not None else saved.before
+            return _prefixed("before", _first(planned.get("properties"), fresh.before.get("properties"))) or _prefixed(
+                "after", _first(saved.after.get("properties"), fresh.after.get("properties"))
+            )
+        case RunScript(), RunScript() if saved.machine.lower() == fresh.machine.lower():
+            return _first(
+                {"script": saved.script, "parameters": dict(saved.parameters)},
+                {"script": fresh.script, "parameters": dict(fresh.parameters)},
+            )
+        case AwaitIdentity(), AwaitIdentity() if saved.machine.lower() == fresh.machine.lower():
+            return _first(saved.not_source_computer_id, fresh.not_source_computer_id)
+        case RegisterProvider(), RegisterProvider() if saved.subscription == fresh.subscription:
+            return _first(
+                {"namespace": saved.namespace, "registrationState": saved.state_before},
+                {"namespace": fresh.namespace, "registrationState": fresh.state_before},
+            )
+        case _:
+            return Change(field="target", before=_target(saved), after=_target(fresh))
+
+
+def _first(before: object, after: object) -> Change | None:
+    return next(differences(before, after), None)  # type: ignore[arg-type] - JSON on both sides
+
+
+def _prefixed(prefix: str, change: Change | None) -> Change | None:
+    return Change(field=f"{prefix}.{change.field}", before=change.before, after=change.after) if change else None
+
+
+def target_of(step: Step) -> str:
+    """The lower-case id of what a step changes or watches."""
+    return _target(step).lower()
+
+
+def _target(step: Step) -> str:
+    match step:
+        case PutDeployment():
+            return step.deployment
+        case PutSavedSearch():
+            return step.saved_search
+        case RunScript() | AwaitIdentity():
+            return step.machine
+        case RegisterProvider():
+            return f"/subscriptions/{step.subscription}/providers/{step.namespace}"

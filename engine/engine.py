@@ -1,0 +1,615 @@
+"""The activities of the process: each reads, decides or acts once, records it, and may be delivered twice.
+
+Decisions are pure and live elsewhere; this module gathers what they need, in the order of the design, and writes down
+what came of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from engine.catalogue import Catalogue
+from engine.compare import moved, target_of
+from engine.ports import (
+    AzureUnavailable,
+    Clock,
+    Entry,
+    Estate,
+    Ledger,
+    NotFound,
+    PermissionMissing,
+    Progress,
+    RequestCount,
+    StepDone,
+    StepFailed,
+    StepPending,
+    StepProgress,
+    StepStale,
+    Writer,
+    quiet,
+)
+from engine.requests import SweepRequest
+from engine.run_document import run_document, step_id
+from engine.selection import selects
+from engine.settings import Settings
+from engine.wire import from_json, to_json
+from guardrails import Situation, judge
+from guardrails.reach import machines as machines_reached
+from guardrails.reach import resources as resources_changed
+from model.documents import Document, Json, list_at, text_at
+from model.facts import Facts
+from model.findings import Finding, Unknown
+from model.plans import Allow, Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Treatment, Verdict
+from model.states import FailureState, Outcome
+from model.times import format_time, parse_time
+
+log = logging.getLogger("patchwright")
+
+_LEASE: Final = timedelta(hours=6)
+"""Longer than a treatment takes between two of its steps, so that only a vanished holder loses it."""
+_KEEP_TRYING: Final = timedelta(minutes=30)
+_KEEP_RESTORING: Final = timedelta(hours=24)
+"""How long a step that puts something back is repeated: meanwhile a machine is unpatched."""
+_LOOK_AGAIN: Final = timedelta(minutes=15)
+_LOOKS: Final = 8
+"""How often a verification that cannot tell is repeated, before a person is asked."""
+_LARGEST_WAVE: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What one reading of the estate says."""
+
+    facts: Facts
+    findings: tuple[Finding, ...]
+    unknown: tuple[Unknown, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """Everything that acts together, handed in by the composition root."""
+
+    settings: Settings
+    catalogue: Catalogue
+    estate: Estate
+    writer: Writer
+    ledger: Ledger
+    clock: Clock
+    progress: Progress = quiet
+    activities: Mapping[str, Callable[[Document], Document]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.activities = {
+            "survey": self.survey,
+            "open_apply": self.open_apply,
+            "second_look": self.second_look,
+            "step": self.step,
+            "settle": self.settle,
+            "next_verification": self.next_verification,
+            "verify": self.verify,
+            "close": self.close,
+        }
+
+    # Reading and deciding
+
+    def survey(self, document: Document) -> Document:
+        """Read, detect, plan, judge the whole set, record. Answers the waves of what may be treated now."""
+        request = SweepRequest.of(document)
+        states = frozenset(FailureState if request.states is None else request.states)
+        acting = not request.dry_run and not self.settings.dry_run
+        self._record(
+            request.run,
+            ("run", "run", {**request.document, "dryRun": not acting, "scope": self._scope(request)}),
+            ("status:running", "status", {"status": "running"}),
+        )
+        before = self._counted()
+        survey = self._look(states)
+        facts = survey.facts
+        findings = [f for f in survey.findings if selects(request.machines, f.target, facts)]
+        unknown = [u for u in survey.unknown if not u.target or selects(request.machines, u.target, facts)]
+        plans, declined, facts = self._plan(findings, facts)
+        # A person who asks for a dry run means to apply it; a sweep of its own accord has nobody behind it.
+        by_person = not acting and request.trigger in {"cli", "http"}
+        treatments = self._judge(request.run, plans, facts, by_person=by_person, touched=frozenset())
+        self._record(
+            request.run,
+            (
+                "facts",
+                "facts",
+                {
+                    "machines": len(facts.machines),
+                    "now": format_time(facts.now),
+                    "partial": sorted({gap.what for gap in facts.unreadable.values()}),
+                },
+            ),
+            *((f"finding:{f.key}", "finding", to_json(f)) for f in findings),
+            *((f"unknown:{n}", "unknown", to_json(u)) for n, u in enumerate(unknown)),
+            *((f"plan:{t.plan.finding.key}", "plan", to_json(t)) for t in treatments),
+            *((f"advice:{d.finding.key}", "advice", _advice(d)) for d in declined),
+        )
+        for one in declined:
+            self._conclude(request.run, request.run, one.finding.key, one.remediation, Outcome.DECLINED, one.reason)
+        for treatment in treatments:
+            if not acting:
+                self._observe(request.run, treatment)
+            elif not isinstance(treatment.verdict, Allow):
+                self._held(request.run, request.run, treatment.plan, treatment.verdict)
+        self._count(request.run, before)
+        log.info(
+            "survey recorded",
+            extra={"run": request.run, "findings": len(findings), "plans": len(treatments), "unknown": len(unknown)},
+        )
+        allowed = [t for t in treatments if acting and isinstance(t.verdict, Allow)]
+        return {"waves": waves(allowed), "attempt": request.run, "byPerson": False}
+
+    def open_apply(self, document: Document) -> Document:
+        """Take up the saved plan of a run, or the named findings of it. Nothing is decided here: see `second_look`."""
+        run, attempt = text_at(document, "run"), text_at(document, "attempt")
+        wanted = document.get("findings")
+        self._record(
+            run,
+            (f"apply:{attempt}", "apply", {"by": document.get("by"), "findings": wanted}),
+            (f"status:{attempt}", "status", {"status": "running"}),
+        )
+        treatments = [
+            treatment
+            for treatment in self._saved(run).values()
+            if not isinstance(wanted, list) or treatment.plan.finding.key in wanted
+        ]
+        settled = self._entries(run, "applied")
+        open_ones = [t for t in treatments if f"applied:{t.plan.finding.key}" not in settled]
+        return {"waves": waves(open_ones), "attempt": attempt, "byPerson": True}
+
+    def second_look(self, document: Document) -> Document:
+        """Just before acting: lease, read again, plan again, compare, judge again. Answers what is still right to do."""
+        run, attempt = text_at(document, "run"), _attempt(document)
+        saved = self._saved(run)
+        wave = {key: saved[key] for key in list_at(document, "findings") if isinstance(key, str) and key in saved}
+        before, now = self._counted(), self.clock.now()
+        if why := self.may_write():
+            for key, treatment in wave.items():
+                self._conclude(run, attempt, key, treatment.plan.remediation, Outcome.REFUSED, why)
+            return {"treatments": []}
+        for key, treatment in list(wave.items()):
+            if holder := self._lease(run, treatment.plan, now):
+                why = f"run {holder} is working on it"
+                self._conclude(run, attempt, key, treatment.plan.remediation, Outcome.HELD, why)
+                del wave[key]
+        survey = self._look(frozenset(t.plan.finding.state for t in wave.values()))
+        found = {finding.key: finding for finding in survey.findings}
+        plans, declined, facts = self._plan([found[key] for key in wave if key in found], survey.facts)
+        fresh = {plan.finding.key: plan for plan in plans} | {one.finding.key: one for one in declined}
+        ours, touched = self._ours(run), self._touched(run, facts)
+        going: list[Json] = []
+        for key, treatment in wave.items():
+            again = fresh.get(key)
+            match again:
+                case Plan() if change := moved(treatment.plan, again, ours):
+                    why = f"{change.field} was {_short(change.before)} when the plan was made, and is {_short(change.after)}"
+                    self._conclude(run, attempt, key, treatment.plan.remediation, Outcome.STALE, why)
+                case Plan():
+                    (judged,) = self._judge(
+                        run, [again], facts, by_person=document.get("byPerson") is True, touched=touched
+                    )
+                    if isinstance(judged.verdict, Allow):
+                        touched |= machines_reached(again, facts)
+                        steps = len(treatment.plan.steps)
+                        self._record(run, (f"treatment:{key}", "treatment", {"finding": key, "by": attempt}))
+                        going.append({"finding": key, "steps": steps})
+                        continue
+                    self._held(run, attempt, treatment.plan, judged.verdict)
+                case Declined():
+                    self._conclude(run, attempt, key, again.remediation, Outcome.STALE, again.reason)
+                case None:
+                    gap = next((u for u in survey.unknown if u.target in {"", treatment.plan.finding.target}), None)
+                    why = f"cannot be told any more: {gap.missing}" if gap else "it is not found any more"
+                    self._conclude(run, attempt, key, treatment.plan.remediation, Outcome.STALE, why)
+            self._release(run, treatment.plan)
+        self._count(run, before)
+        return {"treatments": going}
+
+    # Acting
+
+    def may_write(self) -> str | None:
+        """Why nothing may be changed now, or None where it may. Asked again before every single write."""
+        if self.settings.dry_run:
+            return "DRY_RUN is set: the app is locked, and nothing can be applied"
+        return None
+
+    def step(self, document: Document) -> Document:
+        """One step of a treatment: begin it, or look at it again with `token`. Answers `wait`, `failed`, or done."""
+        run, key = text_at(document, "run"), text_at(document, "finding")
+        index = document.get("index")
+        index = index if isinstance(index, int) else 0
+        plan = self._saved(run)[key].plan
+        step, prefix = plan.steps[index], f"step:{key}:{index}"
+        recorded = self._entries(run, "step")
+        if f"{prefix}:done" in recorded:
+            return {}
+        if f"{prefix}:failed" in recorded:
+            return {"failed": True}
+        if document.get("afterFailure") is True and not self._puts_back(plan, index, key, recorded):
+            return {"failed": True}
+        now, before = self.clock.now(), self._counted()
+        token = document.get("token")
+        token = token if isinstance(token, dict) else {}
+        since = parse_time(token.get("since")) or now
+        if holder := self._lease(run, plan, now):
+            return self._failed(run, key, index, f"run {holder} holds it now; the lease was lost")
+        progress = self._progress_of(plan, index, run, key, token)
+        self._count(run, before)
+        match progress:
+            case StepDone():
+                body: Document = {"result": progress.result, "requestIds": list(progress.request_ids)}
+                self._step_record(run, key, index, "done", body)
+                return {}
+            case StepPending():
+                inner: Document = {"since": format_time(since), "token": progress.token, "begun": True}
+                return {"wait": progress.look_again.total_seconds(), "token": inner}
+            case StepStale():
+                was, is_ = _short(progress.planned), _short(progress.found)
+                body = {"stale": progress.field, "reason": f"{progress.field} should be {was}, and is {is_}"}
+                self._step_record(run, key, index, "failed", body)
+                return {"failed": True}
+            case StepFailed():
+                restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
+                limit = _KEEP_RESTORING if restores else _KEEP_TRYING
+                tries = token.get("tries")
+                tries = tries + 1 if isinstance(tries, int) else 1
+                if progress.retry and now - since < limit:
+                    self._step_record(run, key, index, f"try-{tries}", {"reason": progress.reason})
+                    again: Document = {"since": format_time(since), "tries": tries}
+                    return {"wait": min(30 * 2 ** (tries - 1), 900), "token": again}
+                return self._failed(run, key, index, progress.reason, progress.result)
+
+    def settle(self, document: Document) -> Document:
+        """After the last step: when to verify, or how it failed. Gives the leases back."""
+        run, key = text_at(document, "run"), text_at(document, "finding")
+        attempt, plan, now = _attempt(document), self._saved(run)[key].plan, self.clock.now()
+        recorded = self._entries(run, "step")
+        done = [i for i in range(len(plan.steps)) if f"step:{key}:{i}:done" in recorded]
+        failed = next((e for i in range(len(plan.steps)) if (e := recorded.get(f"step:{key}:{i}:failed"))), None)
+        if done or failed:
+            # Whatever came of it: nobody else touches it for a while.
+            self.ledger.claim(f"treated:{key}", run, now, now + self.settings.cool_down)
+        if failed is None:
+            due = plan.settle.due(now)
+            self._record(run, (f"applied:{key}", "applied", {"finding": key, "due": format_time(due)}))
+        else:
+            # A plan is stale where nothing was changed before the difference was seen.
+            outcome = Outcome.STALE if "stale" in failed.body and not done else Outcome.FAILED
+            number, reason = failed.body.get("index"), text_at(failed.body, "reason")
+            place = f"step {number + 1 if isinstance(number, int) else number} of {len(plan.steps)}"
+            self._conclude(run, attempt, key, plan.remediation, outcome, f"{place}: {reason}")
+        self._release(run, plan)
+        return {}
+
+    # Verifying
+
+    def next_verification(self, document: Document) -> Document:
+        """How long until the next verification is due; no `wait` where none is open."""
+        dues = [due for _, due in self._open_verifications(text_at(document, "run"))]
+        if not dues:
+            return {}
+        self._record(
+            text_at(document, "run"),
+            (
+                f"status:waiting:{format_time(min(dues))}",
+                "status",
+                {"status": "waiting", "until": format_time(min(dues))},
+            ),
+        )
+        return {"wait": max(0.0, (min(dues) - self.clock.now()).total_seconds())}
+
+    def verify(self, document: Document) -> Document:
+        """Look with the same detectors at everything that is due: not found any more means remediated."""
+        run, attempt, now = text_at(document, "run"), _attempt(document), self.clock.now()
+        saved, before = self._saved(run), self._counted()
+        due = [key for key, when in self._open_verifications(run) if when <= now]
+        if not due:
+            return {}
+        survey = self._look(frozenset(saved[key].plan.finding.state for key in due))
+        found = {finding.key: finding for finding in survey.findings}
+        relooks = self._entries(run, "relook")
+        for key in due:
+            plan = saved[key].plan
+            doubt = next(
+                (u for u in survey.unknown if u.state is plan.finding.state and u.target in {"", plan.finding.target}),
+                None,
+            )
+            looks = sum(1 for id_ in relooks if id_.startswith(f"relook:{key}:"))
+            if key in found:
+                why = f"still found: {found[key].reason}"
+                self._conclude(run, attempt, key, plan.remediation, Outcome.INEFFECTIVE, why)
+            elif doubt is None:
+                why = f"not found any more; {plan.settle.why}"
+                self._conclude(run, attempt, key, plan.remediation, Outcome.REMEDIATED, why)
+            elif looks < _LOOKS:
+                body: Document = {"finding": key, "due": format_time(now + _LOOK_AGAIN), "missing": doubt.missing}
+                self._record(run, (f"relook:{key}:{looks}", "relook", body))
+            else:
+                why = f"applied, and could not be verified: {doubt.missing}"
+                self._conclude(run, attempt, key, plan.remediation, Outcome.INEFFECTIVE, why)
+        self._count(run, before)
+        return {}
+
+    def close(self, document: Document) -> Document:
+        """The run is over: completed, whatever came of its findings."""
+        run = text_at(document, "run")
+        self._record(run, (f"status:closed:{uuid.uuid4().hex[:8]}", "status", {"status": "completed"}))
+        return {"run": run, "status": "completed"}
+
+    def fail(self, run: str, reason: str) -> None:
+        """The process itself broke; what was done until then is in the record."""
+        self._record(run, (f"status:failed:{uuid.uuid4().hex[:8]}", "status", {"status": "failed", "error": reason}))
+
+    def document(self, run: str) -> Document | None:
+        """The run document, or None for an unknown run."""
+        return run_document(self.ledger.entries(run))
+
+    # Helpers: reading
+
+    def _look(self, states: frozenset[FailureState]) -> Survey:
+        """Read what the detectors of these states need, once, and let each of them judge."""
+        detectors = self.catalogue.detecting(states)
+        facts = self.estate.read(self.catalogue.readings(detectors), self.catalogue.queries(detectors), self.progress)
+        closer = frozenset(id_ for detector in detectors for id_ in detector.suspects(facts))
+        if closer:
+            self.progress(f"a closer look at {len(closer)} suspects")
+            facts = self.estate.look_closer(facts, closer)
+        findings: list[Finding] = []
+        unknown: list[Unknown] = []
+        for detector in detectors:
+            try:
+                detections = list(detector.detect(facts))
+            except Exception as error:
+                # One detector that stumbles over what Azure said must not hide what the others found.
+                log.exception("detector failed", extra={"state": detector.finds.value})
+                detections = [Unknown(state=detector.finds, target="", missing=f"a judgement: {error!r:.300}")]
+            findings += [d for d in detections if isinstance(d, Finding)]
+            unknown += [d for d in detections if isinstance(d, Unknown)]
+        return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)))
+
+    def _plan(self, findings: Iterable[Finding], facts: Facts) -> tuple[list[Plan], list[Declined], Facts]:
+        """The first remediation of each finding that has a plan, or what the gentlest one says instead."""
+        findings = list(findings)
+        wanted = frozenset(
+            id_
+            for finding in findings
+            for remediation in self.catalogue.fixing(finding.state)
+            for id_ in remediation.needs(finding, facts)
+            if id_ not in facts.documents
+        )
+        if wanted:
+            self.progress(f"{len(wanted)} documents to plan with")
+            facts = self.estate.look_closer(facts, wanted)
+        plans: list[Plan] = []
+        declined: list[Declined] = []
+        for finding in findings:
+            answers = [remediation.plan(finding, facts) for remediation in self.catalogue.fixing(finding.state)]
+            if plan := next((answer for answer in answers if isinstance(answer, Plan)), None):
+                plans.append(plan)
+            else:
+                declined += [answer for answer in answers if isinstance(answer, Declined)][:1]
+        return plans, declined, facts
+
+    def _judge(
+        self, run: str, plans: Iterable[Plan], facts: Facts, *, by_person: bool, touched: frozenset[str]
+    ) -> list[Treatment]:
+        """Judge plans in order, each in the light of what those before it touch."""
+        treatments, now = [], self.clock.now()
+        for plan in plans:
+            key = plan.finding.key
+            # A claim that ends as it begins only tells who holds the key now.
+            holder = self.ledger.claim(f"treated:{key}", run, now, now)
+            situation = Situation(
+                facts=facts,
+                mode=self.settings.mode(plan.finding.state),
+                by_person=by_person,
+                touched=touched,
+                treated_lately=frozenset({key}) if holder != run else frozenset(),
+            )
+            verdict = judge(plan, situation, self.catalogue.guardrails)
+            if isinstance(verdict, Allow):
+                touched |= machines_reached(plan, facts)
+            treatments.append(Treatment(id=step_id(run, key, -1), plan=plan, verdict=verdict))
+        return treatments
+
+    # Helpers: acting
+
+    def _progress_of(self, plan: Plan, index: int, run: str, key: str, token: Document) -> StepProgress:
+        step, id_ = plan.steps[index], step_id(run, key, index)
+        inner = token.get("token")
+        try:
+            if token.get("begun") is True:
+                return self.writer.check(step, id_, inner if isinstance(inner, dict) else {})
+            self._step_record(run, key, index, "began", {})
+            ours = self._ours(run)
+            if index and isinstance(plan.steps[index - 1], PutDeployment | PutSavedSearch):
+                ours = {**ours, **_wrote(plan, index - 1)}
+            return self.writer.begin(step, id_, ours)
+        except AzureUnavailable as error:
+            return StepFailed(reason=str(error), retry=True)
+        except PermissionMissing as error:
+            return StepFailed(reason=f"permission missing: {error}")
+        except NotFound as error:
+            return StepFailed(reason=f"not found: {error}")
+        except Exception as error:
+            # The one broad boundary: the loop around a finding records the error and takes the next.
+            log.exception("step failed", extra={"run": run, "finding": key, "step": index})
+            return StepFailed(reason=f"{type(error).__name__}: {error!s:.300}")
+
+    def _puts_back(self, plan: Plan, index: int, key: str, recorded: Mapping[str, Entry]) -> bool:
+        """True for a step that puts back what an earlier, done step of this treatment took away."""
+        step = plan.steps[index]
+        if not isinstance(step, PutDeployment | PutSavedSearch) or not step.restores:
+            return False
+        earlier = [i for i in range(index) if target_of(plan.steps[i]) == target_of(step)]
+        # Begun counts: a write whose answer was lost may have happened, and putting back what is there is harmless.
+        return any(f"step:{key}:{i}:{seen}" in recorded for i in earlier for seen in ("began", "done"))
+
+    def _lease(self, run: str, plan: Plan, now: datetime) -> str | None:
+        """Take or renew the leases on everything that the plan touches; the holder's run where another has one."""
+        for resource in sorted(resources_changed(plan) | {plan.finding.target}):
+            if (holder := self.ledger.claim(f"lease:{resource}", run, now, now + _LEASE)) != run:
+                return holder
+        return None
+
+    def _release(self, run: str, plan: Plan) -> None:
+        for resource in sorted(resources_changed(plan) | {plan.finding.target}):
+            self.ledger.release(f"lease:{resource}", run)
+
+    def _ours(self, run: str) -> dict[str, Document]:
+        """What this run itself last wrote, by lower-case resource id."""
+        saved, wrote = self._saved(run), dict[str, Document]()
+        for entry in self._entries(run, "step").values():
+            treatment, index = saved.get(text_at(entry.body, "finding")), entry.body.get("index")
+            if entry.body.get("event") == "done" and treatment and isinstance(index, int):
+                wrote |= _wrote(treatment.plan, index)
+        return wrote
+
+    def _touched(self, run: str, facts: Facts) -> frozenset[str]:
+        """The machines that this run's treatments touch already."""
+        saved = self._saved(run)
+        keys = (text_at(entry.body, "finding") for entry in self._entries(run, "treatment").values())
+        return frozenset(m for key in keys if key in saved for m in machines_reached(saved[key].plan, facts))
+
+    # Helpers: the ledger
+
+    def _saved(self, run: str) -> dict[str, Treatment]:
+        treatments = (from_json(Treatment, entry.body) for entry in self._entries(run, "plan").values())
+        return {treatment.plan.finding.key: treatment for treatment in treatments}
+
+    def _entries(self, run: str, kind: str) -> dict[str, Entry]:
+        return {entry.id: entry for entry in self.ledger.entries(run) if entry.kind == kind}
+
+    def _record(self, run: str, *entries: tuple[str, str, Document]) -> None:
+        now = self.clock.now()
+        self.ledger.append([Entry(run=run, id=id_, kind=kind, at=now, body=body) for id_, kind, body in entries])
+
+    def _step_record(self, run: str, key: str, index: int, event: str, body: Document) -> None:
+        full: Document = {"finding": key, "index": index, "event": event, **body}
+        self._record(run, (f"step:{key}:{index}:{event}", "step", full))
+
+    def _failed(self, run: str, key: str, index: int, reason: str, result: Document | None = None) -> Document:
+        self._step_record(run, key, index, "failed", {"reason": reason, "result": result or {}})
+        return {"failed": True}
+
+    def _conclude(self, run: str, attempt: str, key: str, remediation: str, outcome: Outcome, reason: str) -> None:
+        log.info("outcome", extra={"run": run, "finding": key, "outcome": outcome.value, "reason": reason})
+        body: Document = {
+            "finding": key,
+            "remediation": remediation,
+            "outcome": outcome.value,
+            "reason": reason,
+            "at": format_time(self.clock.now()),
+        }
+        self._record(run, (f"outcome:{attempt}:{key}", "outcome", body))
+
+    def _observe(self, run: str, treatment: Treatment) -> None:
+        why = "a dry run; the plan is saved"
+        if isinstance(treatment.verdict, Hold | Refuse):
+            why += f", and {treatment.verdict.guardrail} would object: {treatment.verdict.reason}"
+        self._conclude(run, run, treatment.plan.finding.key, treatment.plan.remediation, Outcome.OBSERVED, why)
+
+    def _held(self, run: str, attempt: str, plan: Plan, verdict: Verdict) -> None:
+        if isinstance(verdict, Hold | Refuse):
+            outcome = Outcome.HELD if isinstance(verdict, Hold) else Outcome.REFUSED
+            why = f"{verdict.guardrail}: {verdict.reason}"
+            self._conclude(run, attempt, plan.finding.key, plan.remediation, outcome, why)
+
+    def _open_verifications(self, run: str) -> list[tuple[str, datetime]]:
+        """Findings whose fix was applied and not yet judged, with the time of the next look."""
+        entries = self.ledger.entries(run)
+        judged = {
+            text_at(e.body, "finding")
+            for e in entries
+            if e.kind == "outcome" and e.body.get("outcome") in {Outcome.REMEDIATED, Outcome.INEFFECTIVE}
+        }
+        dues: dict[str, datetime] = {}
+        for entry in entries:
+            if entry.kind in {"applied", "relook"} and (due := parse_time(entry.body.get("due"))):
+                dues[text_at(entry.body, "finding")] = due
+        return [(key, due) for key, due in dues.items() if key not in judged]
+
+    def _counted(self) -> RequestCount:
+        read, write = self.estate.requests, self.writer.requests
+        return RequestCount(read=read.read + write.read, probe=read.probe + write.probe, write=write.write)
+
+    def _count(self, run: str, before: RequestCount) -> None:
+        now = self._counted()
+        body: Document = {
+            "read": now.read - before.read,
+            "probe": now.probe - before.probe,
+            "write": now.write - before.write,
+        }
+        self._record(run, (f"requests:{uuid.uuid4().hex}", "requests", body))
+
+    def _scope(self, request: SweepRequest) -> Document:
+        return {
+            "subscriptions": list(self.settings.subscriptions),
+            "account": self.settings.account,
+            "workspace": self.settings.workspace,
+            "states": [s.value for s in (FailureState if request.states is None else request.states)],
+            "machines": None if request.machines is None else list(request.machines),
+        }
+
+
+def waves(treatments: Iterable[Treatment]) -> list[Json]:
+    """One first, then two, four, and so on: a fault in the fix shows on one machine before it meets many.
+
+    Two treatments of one group never share a wave, because the first changes what the second was planned for.
+    """
+    left, size, found = list(treatments), 1, list[Json]()
+    while left:
+        wave: list[Treatment] = []
+        for treatment in left:
+            groups = {t.plan.group for t in wave if t.plan.group}
+            if len(wave) < size and treatment.plan.group not in groups:
+                wave.append(treatment)
+        left = [t for t in left if t not in wave]
+        found.append([t.plan.finding.key for t in wave])
+        size = min(size * 2, _LARGEST_WAVE)
+    return found
+
+
+def _causes_first(survey: Survey) -> Survey:
+    """Clones take turns under one identity, which looks like a change of identity and is none."""
+    clones = {f.target for f in survey.findings if f.state is FailureState.CLONED_MACHINE}
+    explained = [f for f in survey.findings if f.state is FailureState.SOURCE_ID_CHANGED and f.target in clones]
+    doubts = tuple(
+        Unknown(state=f.state, target=f.target, missing="an agent identity of its own: the machine is a clone")
+        for f in explained
+    )
+    return Survey(
+        facts=survey.facts,
+        findings=tuple(f for f in survey.findings if f not in explained),
+        unknown=survey.unknown + doubts,
+    )
+
+
+def _wrote(plan: Plan, index: int) -> dict[str, Document]:
+    match plan.steps[index]:
+        case PutDeployment() | PutSavedSearch() as step:
+            return {target_of(step): step.after}
+        case _:
+            return {}
+
+
+def _advice(declined: Declined) -> Document:
+    advice = declined.advice
+    return {"finding": advice.finding.key, "summary": advice.summary, "steps": list(advice.steps)}
+
+
+def _attempt(document: Document) -> str:
+    return text_at(document, "attempt") or text_at(document, "run")
+
+
+def _short(value: Json) -> str:
+    text = str(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,188 @@
+"""The run document of the contract, folded from a run's entries in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from engine.compare import target_of
+from engine.ports import Entry
+from engine.wire import from_json
+from model.deployments import body_to_put
+from model.documents import Document, Json, differences
+from model.plans import (
+    Allow,
+    AwaitIdentity,
+    Hold,
+    Plan,
+    PutDeployment,
+    PutSavedSearch,
+    Refuse,
+    RegisterProvider,
+    RunScript,
+    Step,
+    Treatment,
+    Verdict,
+)
+from model.times import format_time, in_words
+
+
+def step_id(run: str, finding: str, index: int) -> str:
+    """The same for the same step of the same run, however often it is delivered."""
+    return hashlib.sha256(f"{run}\n{finding}\n{index}".encode()).hexdigest()[:24]
+
+
+def run_command_name(step: str) -> str:
+    """The managed run command that a step sends; derived, so that a repeat finds what it already sent."""
+    return f"pw-{step}"
+
+
+def run_document(entries: Sequence[Entry]) -> Document | None:
+    """The document, or None for a run of which the ledger knows nothing."""
+    if not entries:
+        return None
+    by_kind: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_kind.setdefault(entry.kind, []).append(entry)
+    header = by_kind["run"][0]
+    status = by_kind.get("status", [])
+    run = header.run
+    last = status[-1].body if status else {"status": "running"}
+    # A later attempt at a finding overtakes what an earlier one said of it.
+    outcomes = {str(entry.body.get("finding")): entry.body for entry in by_kind.get("outcome", [])}
+    facts = by_kind["facts"][0].body if "facts" in by_kind else {}
+    requests = [entry.body for entry in by_kind.get("requests", [])]
+    return {
+        "id": run,
+        "trigger": header.body.get("trigger"),
+        "mode": "apply" if "apply" in by_kind or header.body.get("dryRun") is False else "dry-run",
+        "by": header.body.get("by"),
+        "status": last.get("status"),
+        "error": last.get("error"),
+        "started": format_time(header.at),
+        "finished": format_time(status[-1].at) if last.get("status") in {"completed", "failed"} else None,
+        "scope": header.body.get("scope"),
+        "facts": {
+            "machines": facts.get("machines", 0),
+            "requests": {
+                kind: sum(value for body in requests if isinstance(value := body.get(kind), int))
+                for kind in ("read", "probe", "write")
+            },
+            "partial": facts.get("partial", []),
+        },
+        "findings": [_with_key(entry) for entry in by_kind.get("finding", [])],
+        "unknown": [entry.body for entry in by_kind.get("unknown", [])],
+        "plans": [_plan(run, from_json(Treatment, entry.body)) for entry in by_kind.get("plan", [])],
+        "advice": [entry.body for entry in by_kind.get("advice", [])],
+        "outcomes": list(outcomes.values()),
+        "steps": [{**entry.body, "at": format_time(entry.at)} for entry in by_kind.get("step", [])],
+    }
+
+
+def _with_key(entry: Entry) -> Document:
+    body = entry.body
+    return {
+        "key": f"{body.get('state')}:{body.get('target')}",
+        "state": body.get("state"),
+        "target": body.get("target"),
+        "targetName": body.get("name"),
+        "reason": body.get("reason"),
+        "since": body.get("since"),
+        "evidence": body.get("evidence"),
+    }
+
+
+def _plan(run: str, treatment: Treatment) -> Document:
+    plan = treatment.plan
+    return {
+        "id": treatment.id,
+        "finding": plan.finding.key,
+        "remediation": plan.remediation,
+        "impact": plan.impact.value,
+        "reason": plan.reason,
+        "risk": plan.risk,
+        "verify": {
+            "after": plan.settle.after.total_seconds(),
+            "notBefore": format_time(plan.settle.not_before) if plan.settle.not_before else None,
+            "why": plan.settle.why,
+        },
+        "verdict": verdict_document(treatment.verdict),
+        "steps": [_step(run, plan, index, step) for index, step in enumerate(plan.steps)],
+    }
+
+
+def verdict_document(verdict: Verdict) -> Document:
+    """A verdict as the contract has it."""
+    match verdict:
+        case Allow():
+            return {"kind": "allow", "guardrail": None, "reason": None, "until": None}
+        case Hold():
+            until = format_time(verdict.until) if verdict.until else None
+            return {"kind": "hold", "guardrail": verdict.guardrail, "reason": verdict.reason, "until": until}
+        case Refuse():
+            return {"kind": "refuse", "guardrail": verdict.guardrail, "reason": verdict.reason, "until": None}
+
+
+def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
+    id_ = step_id(run, plan.finding.key, index)
+    common: Document = {"id": id_, "before": None, "after": None, "diff": [], "script": None, "parameters": None}
+    match step:
+        case PutDeployment() | PutSavedSearch():
+            return common | {
+                "kind": "put-deployment" if isinstance(step, PutDeployment) else "put-saved-search",
+                "method": "PUT",
+                "path": step.deployment if isinstance(step, PutDeployment) else step.saved_search,
+                "before": step.before,
+                "after": step.after,
+                "diff": _diff(step),
+                "undo": "PUT the body from before" + _start_note(step),
+            }
+        case RunScript():
+            back = f"run {step.undo_script} on the machine" if step.undo_script else None
+            return common | {
+                "kind": "run-script",
+                "method": "PUT",
+                "path": f"{step.machine}/runCommands/{run_command_name(id_)}",
+                "script": step.script,
+                "parameters": dict(step.parameters),
+                "undo": back or "cannot be undone",
+            }
+        case AwaitIdentity():
+            return common | {
+                "kind": "await-identity",
+                "method": "POST",
+                "path": f"/v1/workspaces/{step.workspace_guid}/query",
+                "parameters": {
+                    "machine": step.machine,
+                    "notSourceComputerId": step.not_source_computer_id,
+                    "timeOut": in_words(step.time_out),
+                },
+                "undo": "changes nothing",
+            }
+        case RegisterProvider():
+            change: Document = {"field": "registrationState", "before": step.state_before, "after": "Registered"}
+            return common | {
+                "kind": "register-provider",
+                "method": "POST",
+                "path": f"{target_of(step)}/register",
+                "before": {"registrationState": step.state_before},
+                "after": {"registrationState": "Registered"},
+                "diff": [change],
+                "undo": "cannot be undone: unregistering fails while resources exist",
+            }
+
+
+def _diff(step: PutDeployment | PutSavedSearch) -> list[Json]:
+    """Field by field, without what the service itself writes."""
+    if isinstance(step, PutDeployment):
+        before: Document = body_to_put(step.before)
+    else:
+        before = step.before
+    return [
+        {"field": change.field, "before": change.before, "after": change.after}
+        for change in differences(before, step.after)
+    ]
+
+
+def _start_note(step: Step) -> str:
+    return ", its start at the next run" if isinstance(step, PutDeployment) else ""

@@ -1,0 +1,76 @@
+"""Plans and what belongs to them as JSON, for the ledger and for Durable Functions' history."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+from model.documents import Document, Json
+from model.findings import Finding, Unknown
+from model.plans import Advice, Declined, Step, Treatment, Verdict
+from model.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+
+@cache
+def _converter() -> Converter:
+    # cattrs is imported here because the function app's cold start should not pay for it.
+    from cattrs import Converter  # noqa: PLC0415
+    from cattrs.strategies import configure_tagged_union  # noqa: PLC0415
+
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(datetime, format_time)
+    converter.register_structure_hook(datetime, _datetime)
+    converter.register_unstructure_hook(StrEnum, lambda value: value.value)
+    converter.register_unstructure_hook(timedelta, format_seconds)
+    converter.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=float(value)))
+    # Documents are kept as they are: they were JSON when Azure sent them.
+    converter.register_structure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value, _: value)
+    converter.register_unstructure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value: value)
+    configure_tagged_union(Step.__value__, converter, tag_name="kind", tag_generator=lambda type_: type_.__name__)
+    configure_tagged_union(Verdict.__value__, converter, tag_name="kind", tag_generator=lambda type_: type_.__name__)
+    return converter
+
+
+def _datetime(value: object, _: object) -> datetime:
+    if (found := parse_time(value)) is None:
+        raise ValueError(f"not a time: {value!r:.60}")
+    return found
+
+
+def format_seconds(value: timedelta) -> float:
+    """A length of time in seconds."""
+    return value.total_seconds()
+
+
+class UnreadableRecord(Exception):
+    """A stored value is not of this version's shape; it was edited by hand or written by another version."""
+
+
+type Storable = Finding | Unknown | Advice | Declined | Treatment
+
+
+def to_json(value: Storable) -> Document:
+    """A value as a JSON object."""
+    return cast("Document", _converter().unstructure(value))
+
+
+def from_json[T: Storable](kind: type[T], document: Document) -> T:
+    """The value that `to_json` wrote.
+
+    Raises:
+        UnreadableRecord: the document has another shape; the message says where.
+    """
+    from cattrs import transform_error  # noqa: PLC0415 - as above
+    from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, StructureHandlerNotFoundError  # noqa: PLC0415
+
+    try:
+        return _converter().structure(document, kind)
+    except (BaseValidationError, ForbiddenExtraKeysError) as error:
+        raise UnreadableRecord(f"{kind.__name__}: {'; '.join(transform_error(error))[:500]}") from error
+    except (StructureHandlerNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableRecord(f"{kind.__name__}: {error!r:.300}") from error
