@@ -70,7 +70,9 @@ class Arm:
             raise ValueError(f"not a path of Resource Manager: {path[:300]!r}")
         if not api_version:
             namespace = _NAMESPACE.match(path)
-            api_version = API_VERSIONS[namespace[1].lower()] if namespace else RESOURCES_API
+            api_version = API_VERSIONS.get(namespace[1].lower(), "") if namespace else RESOURCES_API
+        if not api_version:
+            raise ValueError(f"no api-version is known for {path[:300]!r}")
         # Azure's own ids hold characters that a URL may not, such as the bar in a saved search's name.
         return f"{self._base}{quote(path, safe='/()$')}?" + urlencode(
             {**(query or {}), "api-version": api_version}, quote_via=quote, safe="$"

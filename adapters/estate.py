@@ -149,7 +149,7 @@ class AzureEstate:
             parsed = ResourceId.parse(arm_id)
             query = {"$expand": "instanceView"} if parsed.is_type(VIRTUAL_MACHINE_TYPE) else {}
             return self._arm.get(arm_id, query=query)
-        except (InvalidResourceId, ValueError, KeyError) as error:
+        except ValueError as error:
             raise AzureUnavailable(f"{arm_id[:200]!r} is not the id of anything that can be read: {error}") from error
 
     def _machines(self, read: _Read) -> None:

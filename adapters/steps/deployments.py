@@ -46,10 +46,8 @@ def _look(door: Door, step: PutDeployment, current: Document, token: Document) -
     match _state(current):
         case "succeeded":
             if change := same_deployment(step.after, current):
-                return StepFailed(
-                    reason=f"Azure kept {change.field} as {escaped(str(change.after))}, not {escaped(str(change.before))}",
-                    retry=step.restores,
-                )
+                kept, sent = escaped(str(change.after)), escaped(str(change.before))
+                return StepFailed(reason=f"Azure kept {change.field} as {kept}, not {sent}", retry=step.restores)
             return StepDone(request_ids=texts(list_at(token, "requestIds")))
         case "failed":
             error = f"{text_at(current, 'properties.error.code')}: {text_at(current, 'properties.error.message')}"

@@ -42,6 +42,6 @@ def check(door: Door, step: AwaitIdentity, token: Document) -> StepProgress:
 
 def query(machine: str) -> str:
     """The query for one machine. Its id goes in as JSON within `dynamic`, never as text of the query."""
-    text = (Path(__file__).parent / "identity.kql").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "identity.log.kql").read_text(encoding="utf-8")
     _, _, rest = text.partition("\n")
     return f"let machines = dynamic({json.dumps([ResourceId.parse(machine).key])});\n{rest}"
