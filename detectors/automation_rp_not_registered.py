@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from detectors.protocol import unreadable
 from model.facts import Facts, Reading
 from model.findings import Detection, Finding, Unknown
 from model.resource_ids import InvalidResourceId, subscription_of
@@ -36,11 +35,12 @@ class AutomationRpNotRegistered:
         return frozenset()
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
-        # Without the deployments the subscriptions in scope can still be judged: only what dynamic queries name is missing.
-        if gap := facts.missing(Reading.DEPLOYMENTS):
-            yield Unknown(state=self.finds, target="", missing=f"subscriptions named by dynamic queries: {gap.what}")
-        if facts.missing(Reading.PROVIDERS) and (gap := unreadable(self, facts)):
-            yield gap
+        # Without the deployments the subscriptions in scope can still be judged; what dynamic queries name is missing.
+        if unread := facts.missing(Reading.DEPLOYMENTS):
+            missing = f"subscriptions named by dynamic queries: {unread.what}"
+            yield Unknown(state=self.finds, target="", missing=missing)
+        if unread := facts.missing(Reading.PROVIDERS):
+            yield Unknown(state=self.finds, target="", missing=unread.what)
             return
         named = _named_by_queries(facts)
         for subscription in sorted(facts.subscriptions | named.keys()):

@@ -22,7 +22,7 @@ class ClonedMachine:
     Looks like: "The components for the 'Update Management' solution have been enabled, and now this virtual machine is
     being configured" for ever; machines that come and go in the list.
     Evidence: the newest beats of two or more different VMs, within `fresh`, carry the same `SourceComputerId`.
-    Healthy: the identity belongs to one VM, even where it moved to another resource group or was restored from a backup.
+    Healthy: the identity belongs to one VM, even where that moved to another resource group or came from a backup.
     Unknown: a machine beats under the identity and the inventory has no VM id to tell it from the others.
     Source: troubleshooting article, "The components ... have been enabled" (S3).
     """
@@ -71,7 +71,7 @@ class ClonedMachine:
             evidence={
                 "sourceComputerId": identity,
                 "computer": row.get("Computer"),
-                "sharedWith": sorted(member.id for member in members if member.id != machine.id),
+                "sharedWith": [*sorted(member.id for member in members if member.id != machine.id)],
                 "lastBeat": format_time(beat) if beat else None,
             },
         )

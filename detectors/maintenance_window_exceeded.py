@@ -67,7 +67,7 @@ class MaintenanceWindowExceeded:
                     state=self.finds, target=deployment.id, missing="the window of the deployment or of its run"
                 )
                 continue
-            if newest.configured_duration != deployment.duration:
+            if newest.configured_duration < deployment.duration:
                 yield Unknown(
                     state=self.finds,
                     target=deployment.id,
@@ -75,17 +75,17 @@ class MaintenanceWindowExceeded:
                 )
                 continue
             exceeded = [run for run in runs if run.status == _EXCEEDED]
-            starts = [format_time(run.start) for run in exceeded if run.start]
+            often = f"{len(exceeded)} of the last {len(runs)} runs"
             yield Finding(
                 state=self.finds,
                 target=deployment.id,
                 name=deployment.name,
-                reason=f"{len(exceeded)} of the last {len(runs)} runs exceeded the window of {in_words(deployment.duration)}",
+                reason=f"{often} exceeded the window of {in_words(deployment.duration)}",
                 since=exceeded[-1].start,
                 evidence={
                     "duration": format_duration(deployment.duration),
                     "exceededRuns": [run.id for run in exceeded],
-                    "starts": list(starts),
+                    "starts": [format_time(run.start) for run in exceeded if run.start],
                 },
             )
 

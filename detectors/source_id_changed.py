@@ -17,7 +17,7 @@ from model.times import parse_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceIdChanged:
-    """A machine's agent was reinstalled or reset, and the deployments that name the machine still call its old identity.
+    """A machine's agent was reinstalled or reset, and deployments that name the machine still call its old identity.
 
     Looks like: machine runs end `FailedToStart`, "a hybrid worker group that does not exist".
     Evidence: in the newest run of a deployment, the machine failed to start under a `SourceComputerId` that is not the
@@ -49,11 +49,11 @@ class SourceIdChanged:
             machine, current = facts.machines[machine_id], _identities(facts)[machine_id][-1]
             open_calls = [(run, deployment) for run, deployment in failed if not _edited_since(run, deployment)]
             if not open_calls:
-                names = ", ".join(sorted(deployment.name for _, deployment in failed))
+                edited = ", ".join(sorted(deployment.name for _, deployment in failed))
                 yield Unknown(
                     state=self.finds,
                     target=machine_id,
-                    missing=f"a run of {names} since it was edited; the next one tells",
+                    missing=f"a run of {edited} since it was edited; the next one tells",
                 )
                 continue
             names = sorted(deployment.name for _, deployment in open_calls)
@@ -62,7 +62,7 @@ class SourceIdChanged:
                 state=self.finds,
                 target=machine_id,
                 name=machine.name,
-                reason=f"{', '.join(names)} called {', '.join(was)}; the machine beats as {current['SourceComputerId']}",
+                reason=f"{', '.join(names)} called {', '.join(was)}; it beats as {current['SourceComputerId']}",
                 since=parse_time(current.get("First")),
                 evidence={
                     "computer": current.get("Computer"),

@@ -1,1 +1,1 @@
-"""The process, and the ports through which it meets the world. Imports detectors, remediations, guardrails and model."""
+"""The process, and the ports through which it meets the world."""

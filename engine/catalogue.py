@@ -1,4 +1,4 @@
-"""Every failure state with its detector and its remediations, as configured; the catalogue is made from their docstrings."""
+"""Every failure state with its detector and remediations, as configured; the catalogue is made from docstrings."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Catalogue:
                 "id": detector.finds.value,
                 "mode": self.modes[detector.finds].value,
                 "manual": inspect.getdoc(detector) or "",
-                "reads": sorted(reading.value for reading in detector.reads),
-                "queries": sorted(detector.queries),
+                "reads": [*sorted(reading.value for reading in detector.reads)],
+                "queries": [*sorted(detector.queries)],
                 "remediations": [
                     {
                         "id": remediation.id,
                         "impact": remediation.impact.value,
-                        "permissions": sorted(remediation.permissions),
+                        "permissions": [*sorted(remediation.permissions)],
                         "manual": inspect.getdoc(remediation) or "",
                     }
                     for remediation in self.fixing(detector.finds)

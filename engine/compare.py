@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import zip_longest
 
 from model.deployments import same_deployment
-from model.documents import Change, Document, at, differences
+from model.documents import Change, Document, Json, at, differences
 from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
 
 _EDITED = "properties.lastModifiedTime"
@@ -49,8 +49,8 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
             )
         case RunScript(), RunScript() if saved.machine.lower() == fresh.machine.lower():
             return _first(
-                {"script": saved.script, "parameters": dict(saved.parameters)},
-                {"script": fresh.script, "parameters": dict(fresh.parameters)},
+                {"script": saved.script, "parameters": {**saved.parameters}},
+                {"script": fresh.script, "parameters": {**fresh.parameters}},
             )
         case AwaitIdentity(), AwaitIdentity() if saved.machine.lower() == fresh.machine.lower():
             return _first(saved.not_source_computer_id, fresh.not_source_computer_id)
@@ -63,8 +63,8 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
             return Change(field="target", before=_target(saved), after=_target(fresh))
 
 
-def _first(before: object, after: object) -> Change | None:
-    return next(differences(before, after), None)  # type: ignore[arg-type] - JSON on both sides
+def _first(before: Json, after: Json) -> Change | None:
+    return next(differences(before, after), None)
 
 
 def _prefixed(prefix: str, change: Change | None) -> Change | None:

@@ -124,7 +124,7 @@ class Engine:
                 {
                     "machines": len(facts.machines),
                     "now": format_time(facts.now),
-                    "partial": sorted({gap.what for gap in facts.unreadable.values()}),
+                    "partial": [*sorted({gap.what for gap in facts.unreadable.values()})],
                 },
             ),
             *((f"finding:{f.key}", "finding", to_json(f)) for f in findings),
@@ -190,7 +190,8 @@ class Engine:
             again = fresh.get(key)
             match again:
                 case Plan() if change := moved(treatment.plan, again, ours):
-                    why = f"{change.field} was {_short(change.before)} when the plan was made, and is {_short(change.after)}"
+                    was, is_ = _short(change.before), _short(change.after)
+                    why = f"{change.field} was {was} when the plan was made, and is {is_}"
                     self._conclude(run, attempt, key, treatment.plan.remediation, Outcome.STALE, why)
                 case Plan():
                     (judged,) = self._judge(
@@ -500,7 +501,9 @@ class Engine:
         self._step_record(run, key, index, "failed", {"reason": reason, "result": result or {}})
         return {"failed": True}
 
-    def _conclude(self, run: str, attempt: str, key: str, remediation: str, outcome: Outcome, reason: str) -> None:
+    def _conclude(  # noqa: PLR0917 - the columns of one line of the record, in its order
+        self, run: str, attempt: str, key: str, remediation: str, outcome: Outcome, reason: str
+    ) -> None:
         log.info("outcome", extra={"run": run, "finding": key, "outcome": outcome.value, "reason": reason})
         body: Document = {
             "finding": key,

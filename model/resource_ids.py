@@ -61,7 +61,7 @@ class ResourceId:
         ):
             raise InvalidResourceId(f"not an Azure resource id: {text[:200]!r}")
         pairs = list(zip(parts[::2], parts[1::2], strict=True))
-        group, namespace, types, names = "", "", [], []
+        group, namespace, types, names = "", "", list[str](), list[str]()
         for kind, value in pairs[1:]:
             if kind.lower() == "resourcegroups" and not group and not namespace:
                 group = value

@@ -47,8 +47,11 @@ def format_duration(value: timedelta) -> str:
     """ISO 8601 in hours and minutes, the way Automation documents it: `PT3H`, `PT2H30M`."""
     minutes, seconds = divmod(int(value.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
-    return "PT" + (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "") + (
-        f"{seconds}S" if seconds or not (hours or minutes) else ""
+    return (
+        "PT"
+        + (f"{hours}H" if hours else "")
+        + (f"{minutes}M" if minutes else "")
+        + (f"{seconds}S" if seconds or not (hours or minutes) else "")
     )
 
 

@@ -80,7 +80,7 @@ class ReaddMachine:
                 not_before=max(edit.next_run for edit in edits) + self.after_run,
                 why="the next run shows whether the machine starts",
             ),
-            risk="Between the two saves of a deployment the machine is not in it; the second is repeated until it holds.",
+            risk="Between the two saves of a deployment the machine is not in it; the second repeats until it holds.",
         )
 
     def _steps(self, edit: Editable, machine: str) -> list[Step]:

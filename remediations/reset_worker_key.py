@@ -27,8 +27,8 @@ class ResetWorkerKey:
     """Remove the cloned worker key on the machine and restart its agent, which registers anew.
 
     Effect: the machine leaves the scope query where it is in it; `HKLM:\\SOFTWARE\\Microsoft\\HybridRunbookWorker` is
-    exported to a file on the machine and removed; HealthService restarts; once the machine beats under a new identity it
-    goes back into the scope query.
+    exported to a file on the machine and removed; HealthService restarts; once the machine beats under a new identity
+    it goes back into the scope query.
     Declined: a user hybrid worker is registered in the same key; the machine is not a running Windows VM with a ready
     guest agent.
     Risk: the machine loses its worker identity; deployments that name it fail to start on it until it is added again,
@@ -107,7 +107,7 @@ class ResetWorkerKey:
         if groups:
             return (
                 f"it is also a user hybrid worker ({', '.join(groups)}), whose registration lives in the same key",
-                f"Remove {machine.name} from {', '.join(groups)}, reset its key, and register it as a user worker again.",
+                f"Take {machine.name} out of {', '.join(groups)}, reset its key, register it as a user worker again.",
             )
         if machine.power is not PowerState.RUNNING:
             return (f"it is {machine.power.value}, and Run Command needs it running",)

@@ -25,8 +25,8 @@ class WidenMaintenanceWindow:
 
     Effect: one PUT; the next run may last longer. The schedule's start moves to its next run, because Azure takes no
     start in the past.
-    Declined: the window is at its maximum; the longer window would run into another deployment of the same machines; the
-    next run is nearer than `margin`; the deployment is not settled.
+    Declined: the window is at its maximum; the longer window would run into another deployment of the same machines;
+    the next run is nearer than `margin`; the deployment is not settled.
     Risk: a longer window may reach into working hours.
     Verified: the next run ends within the new window.
     Undo: PUT the body from before; the start stays at the next run.
@@ -64,7 +64,8 @@ class WidenMaintenanceWindow:
                 finding,
                 self.id,
                 f"its window is already {in_words(present)}, the maximum",
-                f"Split {deployment.name}: move some of its {len(deployment.azure_machines)} machines to a deployment of their own.",
+                f"Split {deployment.name}: give some of its {len(deployment.azure_machines)} machines a deployment of "
+                "their own.",
                 "Download updates before the window, so that it is used for installing only.",
                 "Leave service packs and feature packs, which take longest, to a deployment of their own.",
             )
