@@ -26,6 +26,7 @@ def azurite_tables(folder: Path) -> Iterator[str]:
     account = "patchwright"
     with subprocess.Popen(
         [*command, *options],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
