@@ -1,0 +1,108 @@
+"""The composition root: settings in, an engine with its adapters out. The function app and the command line share it.
+
+Adapters are imported when an engine is built, not before: whoever only wants help, or only indexes the functions,
+should not wait for Azure's libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from engine.engine import Engine
+    from engine.ports import Clock, Estate, Progress
+    from engine.settings import Settings
+
+LOCAL_LEDGER: Final = "sqlite:.patchwright/ledger.sqlite"
+"""Where the command line keeps its ledger unless told otherwise: below the folder it is called in."""
+
+_TABLE_HOSTS: Final = {
+    "public": "table.core.windows.net",
+    "usgovernment": "table.core.usgovcloudapi.net",
+    "china": "table.core.chinacloudapi.cn",
+}
+
+
+def build(
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    ledger: str = LOCAL_LEDGER,
+    estate: Estate | None = None,
+) -> Engine:
+    """An engine for the configured cloud.
+
+    `ledger` is the default where `PATCHWRIGHT_LEDGER` is not set. `estate` takes the place of Azure's, for facts that
+    come from elsewhere.
+
+    Raises:
+        adapters.ledgers.InvalidLedgerAddress: what the ledger's setting names is none.
+        engine.ports.LedgerUnreadable: it cannot be used as it is.
+    """
+    # Heavy, as the module says.
+    from adapters.clients import Clients  # noqa: PLC0415
+    from adapters.estate import AzureEstate  # noqa: PLC0415
+    from adapters.ledgers import open_ledger  # noqa: PLC0415
+    from adapters.writer import AzureWriter  # noqa: PLC0415
+    from engine.catalogue import Catalogue  # noqa: PLC0415
+    from engine.engine import Engine  # noqa: PLC0415
+    from engine.ports import quiet  # noqa: PLC0415
+
+    clock = _clock(settings)
+
+    def writing() -> Clients:
+        return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id)
+
+    def may_write() -> str | None:
+        # The engine is asked before every single write, and not only when it is built.
+        return engine.may_write()
+
+    engine = Engine(
+        settings=settings,
+        catalogue=Catalogue.of(settings),
+        estate=estate
+        or AzureEstate(
+            Clients(settings.cloud, read_only=True, client_id=settings.reader_client_id),
+            clock,
+            account=settings.account,
+            workspace=settings.workspace,
+            subscriptions=settings.subscriptions,
+            lookback=settings.lookback,
+        ),
+        writer=AzureWriter(writing, clock, may_write),
+        ledger=open_ledger(settings.ledger, default=ledger, credential=lambda: _ledger_credential(settings)),
+        clock=clock,
+        progress=progress or quiet,
+    )
+    return engine
+
+
+def storage_of(env: Mapping[str, str], cloud: str) -> str:
+    """The ledger's default in Functions: the storage account that the app has anyway, however it is configured."""
+    if connection_string := env.get("AzureWebJobsStorage", ""):
+        return connection_string
+    # Identity-based connections are spread over several settings; either of these names the account.
+    if address := env.get("AzureWebJobsStorage__tableServiceUri", ""):
+        return address
+    if account := env.get("AzureWebJobsStorage__accountName", ""):
+        return f"https://{account}.{_TABLE_HOSTS.get(cloud, _TABLE_HOSTS['public'])}"
+    return LOCAL_LEDGER
+
+
+def _clock(settings: Settings) -> Clock:
+    from adapters.clock import SimulatorClock, SystemClock  # noqa: PLC0415
+
+    return SimulatorClock(settings.cloud) if settings.simulated else SystemClock()
+
+
+def _ledger_credential(settings: Settings) -> TokenCredential:
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415
+
+    from adapters.clients import cloud_of  # noqa: PLC0415
+
+    if settings.reader_client_id:
+        return ManagedIdentityCredential(client_id=settings.reader_client_id)
+    return DefaultAzureCredential(authority=cloud_of(settings.cloud).authority)
