@@ -70,6 +70,20 @@ class Survey:
     unknown: tuple[Unknown, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One try at one finding of a run."""
+
+    run: str
+    key: str
+    number: int
+    plan: Plan
+
+    def entry(self, index: int) -> str:
+        """What the ledger's lines about a step begin with."""
+        return f"step:{self.key}:{self.number}:{index}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Engine:
     """Everything that acts together, handed in by the composition root."""
@@ -100,6 +114,9 @@ class Engine:
     def survey(self, document: Document) -> Document:
         """Read, detect, plan, judge the whole set, record. Answers the waves of what may be treated now."""
         request = SweepRequest.of(document)
+        if surveyed := self._entries(request.run, "surveyed"):
+            # Delivered twice: the plan that was recorded is the plan.
+            return surveyed["surveyed"].body
         states = frozenset(FailureState if request.states is None else request.states)
         acting = not request.dry_run and not self.settings.dry_run
         self._record(
@@ -145,7 +162,9 @@ class Engine:
             extra={"run": request.run, "findings": len(findings), "plans": len(treatments), "unknown": len(unknown)},
         )
         allowed = [t for t in treatments if acting and isinstance(t.verdict, Allow)]
-        return {"waves": waves(allowed), "attempt": request.run, "byPerson": False}
+        answer: Document = {"waves": waves(allowed), "attempt": request.run, "byPerson": False}
+        self._record(request.run, ("surveyed", "surveyed", answer))
+        return answer
 
     def open_apply(self, document: Document) -> Document:
         """Take up the saved plan of a run, or the named findings of it. Nothing is decided here: see `second_look`."""
@@ -166,7 +185,7 @@ class Engine:
         return {"waves": waves(open_ones), "attempt": attempt, "byPerson": True}
 
     def second_look(self, document: Document) -> Document:
-        """Just before acting: lease, read again, plan again, compare, judge again. Answers what is still right to do."""
+        """Just before acting: lease, read again, plan again, compare, judge again. Answers what is still right."""
         run, attempt = text_at(document, "run"), _attempt(document)
         saved = self._saved(run)
         wave = {key: saved[key] for key in list_at(document, "findings") if isinstance(key, str) and key in saved}
@@ -228,26 +247,28 @@ class Engine:
         index = document.get("index")
         index = index if isinstance(index, int) else 0
         plan = self._saved(run)[key].plan
-        step, prefix = plan.steps[index], f"step:{key}:{index}"
+        number = self._try(run, key, _attempt(document))
+        case = _Case(run=run, key=key, number=number, plan=plan)
+        step, prefix = plan.steps[index], case.entry(index)
         recorded = self._entries(run, "step")
         if f"{prefix}:done" in recorded:
             return {}
         if f"{prefix}:failed" in recorded:
             return {"failed": True}
-        if document.get("afterFailure") is True and not self._puts_back(plan, index, key, recorded):
+        if document.get("afterFailure") is True and not self._puts_back(case, index, recorded):
             return {"failed": True}
         now, before = self.clock.now(), self._counted()
         token = document.get("token")
         token = token if isinstance(token, dict) else {}
         since = parse_time(token.get("since")) or now
         if holder := self._lease(run, plan, now):
-            return self._failed(run, key, index, f"run {holder} holds it now; the lease was lost")
-        progress = self._progress_of(plan, index, run, key, token)
+            return self._failed(case, index, f"run {holder} holds it now; the lease was lost")
+        progress = self._progress_of(case, index, token)
         self._count(run, before)
         match progress:
             case StepDone():
                 body: Document = {"result": progress.result, "requestIds": list(progress.request_ids)}
-                self._step_record(run, key, index, "done", body)
+                self._step_record(case, index, "done", body)
                 return {}
             case StepPending():
                 inner: Document = {"since": format_time(since), "token": progress.token, "begun": True}
@@ -255,7 +276,7 @@ class Engine:
             case StepStale():
                 was, is_ = _short(progress.planned), _short(progress.found)
                 body = {"stale": progress.field, "reason": f"{progress.field} should be {was}, and is {is_}"}
-                self._step_record(run, key, index, "failed", body)
+                self._step_record(case, index, "failed", body)
                 return {"failed": True}
             case StepFailed():
                 restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
@@ -263,18 +284,19 @@ class Engine:
                 tries = token.get("tries")
                 tries = tries + 1 if isinstance(tries, int) else 1
                 if progress.retry and now - since < limit:
-                    self._step_record(run, key, index, f"try-{tries}", {"reason": progress.reason})
+                    self._step_record(case, index, f"try-{tries}", {"reason": progress.reason})
                     again: Document = {"since": format_time(since), "tries": tries}
                     return {"wait": min(30 * 2 ** (tries - 1), 900), "token": again}
-                return self._failed(run, key, index, progress.reason, progress.result)
+                return self._failed(case, index, progress.reason, progress.result)
 
     def settle(self, document: Document) -> Document:
         """After the last step: when to verify, or how it failed. Gives the leases back."""
         run, key = text_at(document, "run"), text_at(document, "finding")
         attempt, plan, now = _attempt(document), self._saved(run)[key].plan, self.clock.now()
+        case = _Case(run=run, key=key, number=self._try(run, key, attempt), plan=plan)
         recorded = self._entries(run, "step")
-        done = [i for i in range(len(plan.steps)) if f"step:{key}:{i}:done" in recorded]
-        failed = next((e for i in range(len(plan.steps)) if (e := recorded.get(f"step:{key}:{i}:failed"))), None)
+        done = [i for i in range(len(plan.steps)) if f"{case.entry(i)}:done" in recorded]
+        failed = next((e for i in range(len(plan.steps)) if (e := recorded.get(f"{case.entry(i)}:failed"))), None)
         if done or failed:
             # Whatever came of it: nobody else touches it for a while.
             self.ledger.claim(f"treated:{key}", run, now, now + self.settings.cool_down)
@@ -423,13 +445,14 @@ class Engine:
 
     # Helpers: acting
 
-    def _progress_of(self, plan: Plan, index: int, run: str, key: str, token: Document) -> StepProgress:
-        step, id_ = plan.steps[index], step_id(run, key, index)
+    def _progress_of(self, case: _Case, index: int, token: Document) -> StepProgress:
+        plan, run, key = case.plan, case.run, case.key
+        step, id_ = plan.steps[index], step_id(run, key, index, case.number)
         inner = token.get("token")
         try:
             if token.get("begun") is True:
                 return self.writer.check(step, id_, inner if isinstance(inner, dict) else {})
-            self._step_record(run, key, index, "began", {})
+            self._step_record(case, index, "began", {})
             ours = self._ours(run)
             if index and isinstance(plan.steps[index - 1], PutDeployment | PutSavedSearch):
                 ours = {**ours, **_wrote(plan, index - 1)}
@@ -445,14 +468,15 @@ class Engine:
             log.exception("step failed", extra={"run": run, "finding": key, "step": index})
             return StepFailed(reason=f"{type(error).__name__}: {error!s:.300}")
 
-    def _puts_back(self, plan: Plan, index: int, key: str, recorded: Mapping[str, Entry]) -> bool:
+    @staticmethod
+    def _puts_back(case: _Case, index: int, recorded: Mapping[str, Entry]) -> bool:
         """True for a step that puts back what an earlier, done step of this treatment took away."""
-        step = plan.steps[index]
+        plan, step = case.plan, case.plan.steps[index]
         if not isinstance(step, PutDeployment | PutSavedSearch) or not step.restores:
             return False
         earlier = [i for i in range(index) if target_of(plan.steps[i]) == target_of(step)]
         # Begun counts: a write whose answer was lost may have happened, and putting back what is there is harmless.
-        return any(f"step:{key}:{i}:{seen}" in recorded for i in earlier for seen in ("began", "done"))
+        return any(f"{case.entry(i)}:{seen}" in recorded for i in earlier for seen in ("began", "done"))
 
     def _lease(self, run: str, plan: Plan, now: datetime) -> str | None:
         """Take or renew the leases on everything that the plan touches; the holder's run where another has one."""
@@ -493,13 +517,24 @@ class Engine:
         now = self.clock.now()
         self.ledger.append([Entry(run=run, id=id_, kind=kind, at=now, body=body) for id_, kind, body in entries])
 
-    def _step_record(self, run: str, key: str, index: int, event: str, body: Document) -> None:
-        full: Document = {"finding": key, "index": index, "event": event, **body}
-        self._record(run, (f"step:{key}:{index}:{event}", "step", full))
+    def _step_record(self, case: _Case, index: int, event: str, body: Document) -> None:
+        full: Document = {"finding": case.key, "try": case.number, "index": index, "event": event, **body}
+        self._record(case.run, (f"{case.entry(index)}:{event}", "step", full))
 
-    def _failed(self, run: str, key: str, index: int, reason: str, result: Document | None = None) -> Document:
-        self._step_record(run, key, index, "failed", {"reason": reason, "result": result or {}})
+    def _failed(self, case: _Case, index: int, reason: str, result: Document | None = None) -> Document:
+        self._step_record(case, index, "failed", {"reason": reason, "result": result or {}})
         return {"failed": True}
+
+    def _try(self, run: str, key: str, attempt: str) -> int:
+        """How often earlier attempts at this finding failed: each try has steps of its own, and names for them."""
+        outcomes = self._entries(run, "outcome").values()
+        return sum(
+            1
+            for entry in outcomes
+            if entry.body.get("finding") == key
+            and entry.body.get("outcome") == Outcome.FAILED
+            and entry.id != f"outcome:{attempt}:{key}"
+        )
 
     def _conclude(  # noqa: PLR0917 - the columns of one line of the record, in its order
         self, run: str, attempt: str, key: str, remediation: str, outcome: Outcome, reason: str

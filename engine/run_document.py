@@ -27,9 +27,9 @@ from model.plans import (
 from model.times import format_time, in_words
 
 
-def step_id(run: str, finding: str, index: int) -> str:
-    """The same for the same step of the same run, however often it is delivered."""
-    return hashlib.sha256(f"{run}\n{finding}\n{index}".encode()).hexdigest()[:24]
+def step_id(run: str, finding: str, index: int, number: int = 0) -> str:
+    """The same for the same step of the same try, however often it is delivered; `number` counts tries that failed."""
+    return hashlib.sha256(f"{run}\n{finding}\n{index}\n{number}".encode()).hexdigest()[:24]
 
 
 def run_command_name(step: str) -> str:
