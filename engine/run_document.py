@@ -23,6 +23,7 @@ from model.plans import (
     Step,
     Treatment,
     Verdict,
+    run_command_name,
 )
 from model.times import format_time, in_words
 
@@ -30,11 +31,6 @@ from model.times import format_time, in_words
 def step_id(run: str, finding: str, index: int, number: int = 0) -> str:
     """The same for the same step of the same try, however often it is delivered; `number` counts tries that failed."""
     return hashlib.sha256(f"{run}\n{finding}\n{index}\n{number}".encode()).hexdigest()[:24]
-
-
-def run_command_name(step: str) -> str:
-    """The managed run command that a step sends; derived, so that a repeat finds what it already sent."""
-    return f"pw-{step}"
 
 
 def run_document(entries: Sequence[Entry]) -> Document | None:

@@ -5,6 +5,7 @@ A dry run shows a plan and an apply executes that plan; both compare plans with 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +53,14 @@ class RunScript:
     parameters: Mapping[str, str]
     undo_script: str | None = None
     time_out: timedelta = timedelta(minutes=10)
+
+
+def run_command_name(step_id: str) -> str:
+    """The managed run command that a step sends: derived, so that a repeat finds what it already sent.
+
+    Arc allows 36 characters.
+    """
+    return f"pw-{hashlib.sha256(step_id.encode()).hexdigest()[:24]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from datetime import timedelta
@@ -13,7 +12,7 @@ from adapters.steps.door import Door, Refused, began, escaped, failed, since
 from engine.ports import AzureUnavailable, NotFound, StepDone, StepFailed, StepPending, StepProgress, StepStale, texts
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE
-from model.plans import RunScript
+from model.plans import RunScript, run_command_name
 from model.resource_ids import ResourceId
 
 LOOK_AGAIN: Final = timedelta(seconds=10)
@@ -30,11 +29,6 @@ _PASSED_ON_UNCHANGED: Final = re.compile(r"[A-Za-z0-9 _.,:=+/@\\-]*", re.ASCII)
 """What a parameter may hold: the agents hand parameters to a shell, where anything else could mean more than itself."""
 
 
-def command_name(step_id: str) -> str:
-    """The run command's name: the same when the same step is delivered again. Arc allows 36 characters."""
-    return f"pw-{hashlib.sha256(step_id.encode()).hexdigest()[:24]}"
-
-
 def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:
     """Send the script, unless it has been sent under this step's name already."""
     machine = ResourceId.parse(step.machine)
@@ -44,7 +38,7 @@ def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:
     bad = [name for name, value in step.parameters.items() if not _PASSED_ON_UNCHANGED.fullmatch(value)]
     if bad:
         return StepFailed(reason=f"parameter {escaped(bad[0])} holds what Run Command does not pass on unchanged")
-    path = f"{step.machine}/runCommands/{command_name(step_id)}"
+    path = f"{step.machine}/runCommands/{run_command_name(step_id)}"
     try:
         door.arm.get(path)
     except NotFound:
@@ -76,7 +70,7 @@ def check(door: Door, step: RunScript, step_id: str, token: Document) -> StepPro
 
     In that order, because a begin that finds no run command sends the script.
     """
-    path = f"{step.machine}/runCommands/{command_name(step_id)}"
+    path = f"{step.machine}/runCommands/{run_command_name(step_id)}"
     ended = token.get("ended")
     if isinstance(ended, dict):
         return _finish(ended, _remove(door, path), texts(list_at(token, "requestIds")))
