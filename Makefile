@@ -1,0 +1,66 @@
+# Everything here works in a fresh clone: it asks nothing, needs no root, and keeps what it fetches below the clone.
+# `.venv/.stamp-*` remember what is set up, so that a second run starts at once.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+
+# Caches of pip, uv and npm stay here, too.
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export UV_PYTHON_INSTALL_DIR := $(CURDIR)/.cache/python
+export npm_config_cache := $(CURDIR)/.cache/npm
+# Node is the machine's, or else the one that tools/setup-node puts into .venv.
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+
+.PHONY: help setup demo test check bench serve docs lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+setup: .venv/.stamp-python .venv/.stamp-node ## everything that the other targets would set up when they need it
+
+demo: .venv/.stamp-python ## a sweep of a simulated estate: plan, apply, verify, the story
+	$(BIN)/patchwright demo
+
+test: setup ## every test, with every real part they need
+	$(PYTHON) -m pytest -n 2
+
+check: setup ## formatting, lint, types, import contracts, generated docs and locks current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	node_modules/.bin/pyright
+	$(BIN)/lint-imports
+	$(if $(wildcard tools/docs.py),$(PYTHON) -m tools.docs --check)
+	$(PYTHON) -m tools.lock --check
+
+bench: setup ## the benchmarks; results in bench/results/
+	for program in bench/*.py; do echo "== $$program"; $(PYTHON) "$$program"; done
+
+serve: .venv/.stamp-python ## the function app on a development host against the simulated Azure
+	$(PYTHON) -m devhost
+
+docs: .venv/.stamp-python ## renew the generated pages of docs/
+	$(PYTHON) -m tools.docs
+
+lock: .venv/.stamp-python ## renew the lock files after a change of pyproject.toml, keeping the pins that still fit
+	$(PYTHON) -m tools.lock
+
+clean: ## remove what make has set up and what runs have left
+	rm -rf .venv .cache node_modules build *.egg-info .patchwright .azurite
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.stamp-python: requirements-dev.txt pyproject.toml tools/setup-python
+	tools/setup-python
+	@touch $@
+
+.venv/.stamp-node: package-lock.json tools/setup-node .venv/.stamp-python
+	tools/setup-node
+	@touch $@
