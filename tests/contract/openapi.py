@@ -241,14 +241,25 @@ def _escaped(segment: str) -> str:
     return segment.replace("~", "~0").replace("/", "~1")
 
 
+_RESOURCE_ID: Final = r"(subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/[^/]+(?:/[^/]+/[^/]+)+)"
+_PARENT: Final = r"([^/]+/[^/]+(?:/[^/]+/[^/]+)*)"
+
+
 def _pattern(template: str, parameters: list[Node]) -> re.Pattern[str]:
-    """The paths of a template, in any case; a parameter that is sent as it is may hold slashes."""
+    """The paths of a template, in any case; a parameter that is sent as it is may hold slashes.
+
+    Resource Manager's own templates for resources of every type stand for ids, whose types and names come in pairs,
+    and not for any path.
+    """
     whole = {each["name"] for each in parameters if each["in"] == "path" and each.get("x-ms-skip-url-encoding")}
+    anything = _RESOURCE_ID if re.fullmatch(r"/\{[^}]*\}", template) else r"(.+?)"
     text = "".join(
-        (r"(.+?)" if part[1:-1] in whole else r"([^/]+)") if part.startswith("{") else re.escape(part)
+        (_PARENT if part == "{parentResourcePath}" else anything if part[1:-1] in whole else r"([^/]+)")
+        if part.startswith("{")
+        else re.escape(part)
         for part in re.split(r"(\{[^}]*\})", template)
     )
-    return re.compile(text.replace("//", "/?/"), re.IGNORECASE)
+    return re.compile(text, re.IGNORECASE)
 
 
 def _path(parts: Any) -> str:
