@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.catalogue import Catalogue
 from engine.compare import moved, target_of
@@ -44,7 +44,7 @@ from guardrails.reach import resources as resources_changed
 from model.documents import Document, Json, list_at, text_at
 from model.facts import Facts
 from model.findings import Finding, Unknown
-from model.plans import Allow, Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Treatment, Verdict
+from model.plans import Allow, Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Step, Treatment, Verdict
 from model.states import FailureState, Outcome
 from model.times import format_time, parse_time
 
@@ -78,10 +78,30 @@ class _Case:
     key: str
     number: int
     plan: Plan
+    recorded: Mapping[str, Entry]
+    """The lines about its steps, of this and earlier tries."""
 
     def entry(self, index: int) -> str:
         """What the ledger's lines about a step begin with."""
         return f"step:{self.key}:{self.number}:{index}"
+
+    def puts_back(self, index: int) -> bool:
+        """True for a step that puts back what an earlier step of this try took away."""
+        step = self.plan.steps[index]
+        if not isinstance(step, PutDeployment | PutSavedSearch) or not step.restores:
+            return False
+        earlier = [i for i in range(index) if target_of(self.plan.steps[i]) == target_of(step)]
+        # Begun counts: a write whose answer was lost may have happened, and putting back what is there is harmless.
+        return any(f"{self.entry(i)}:{seen}" in self.recorded for i in earlier for seen in ("began", "done"))
+
+
+class _Line(NamedTuple):
+    """A line for the ledger, before it has its run and its time."""
+
+    id: str
+    kind: str
+    body: Document
+    about: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,15 +134,15 @@ class Engine:
     def survey(self, document: Document) -> Document:
         """Read, detect, plan, judge the whole set, record. Answers the waves of what may be treated now."""
         request = SweepRequest.of(document)
-        if surveyed := self._entries(request.run, "surveyed"):
+        if surveyed := self.ledger.entries(request.run, kinds=frozenset({"surveyed"})):
             # Delivered twice: the plan that was recorded is the plan.
-            return surveyed["surveyed"].body
+            return surveyed[0].body
         states = frozenset(FailureState if request.states is None else request.states)
         acting = not request.dry_run and not self.settings.dry_run
         self._record(
             request.run,
-            ("run", "run", {**request.document, "dryRun": not acting, "scope": self._scope(request)}),
-            ("status:running", "status", {"status": "running"}),
+            _Line("run", "run", {**request.document, "dryRun": not acting, "scope": self._scope(request)}),
+            _Line("status:running", "status", {"status": "running"}),
         )
         before = self._counted()
         survey = self._look(states)
@@ -135,7 +155,7 @@ class Engine:
         treatments = self._judge(request.run, plans, facts, by_person=by_person, touched=frozenset())
         self._record(
             request.run,
-            (
+            _Line(
                 "facts",
                 "facts",
                 {
@@ -144,10 +164,10 @@ class Engine:
                     "partial": [*sorted({gap.what for gap in facts.unreadable.values()})],
                 },
             ),
-            *((f"finding:{f.key}", "finding", to_json(f)) for f in findings),
-            *((f"unknown:{n}", "unknown", to_json(u)) for n, u in enumerate(unknown)),
-            *((f"plan:{t.plan.finding.key}", "plan", to_json(t)) for t in treatments),
-            *((f"advice:{d.finding.key}", "advice", _advice(d)) for d in declined),
+            *(_Line(f"finding:{f.key}", "finding", to_json(f), f.key) for f in findings),
+            *(_Line(f"unknown:{n}", "unknown", to_json(u)) for n, u in enumerate(unknown)),
+            *(_Line(f"plan:{t.plan.finding.key}", "plan", to_json(t), t.plan.finding.key) for t in treatments),
+            *(_Line(f"advice:{d.finding.key}", "advice", _advice(d), d.finding.key) for d in declined),
         )
         for one in declined:
             self._conclude(request.run, request.run, one.finding.key, one.remediation, Outcome.DECLINED, one.reason)
@@ -163,7 +183,7 @@ class Engine:
         )
         allowed = [t for t in treatments if acting and isinstance(t.verdict, Allow)]
         answer: Document = {"waves": waves(allowed), "attempt": request.run, "byPerson": False}
-        self._record(request.run, ("surveyed", "surveyed", answer))
+        self._record(request.run, _Line("surveyed", "surveyed", answer))
         return answer
 
     def open_apply(self, document: Document) -> Document:
@@ -172,16 +192,16 @@ class Engine:
         wanted = document.get("findings")
         self._record(
             run,
-            (f"apply:{attempt}", "apply", {"by": document.get("by"), "findings": wanted}),
-            (f"status:{attempt}", "status", {"status": "running"}),
+            _Line(f"apply:{attempt}", "apply", {"by": document.get("by"), "findings": wanted}),
+            _Line(f"status:{attempt}", "status", {"status": "running"}),
         )
         treatments = [
             treatment
             for treatment in self._saved(run).values()
             if not isinstance(wanted, list) or treatment.plan.finding.key in wanted
         ]
-        settled = self._entries(run, "applied")
-        open_ones = [t for t in treatments if f"applied:{t.plan.finding.key}" not in settled]
+        applied = {entry.about for entry in self.ledger.entries(run, kinds=frozenset({"applied"}))}
+        open_ones = [t for t in treatments if t.plan.finding.key not in applied]
         return {"waves": waves(open_ones), "attempt": attempt, "byPerson": True}
 
     def second_look(self, document: Document) -> Document:
@@ -219,7 +239,7 @@ class Engine:
                     if isinstance(judged.verdict, Allow):
                         touched |= machines_reached(again, facts)
                         steps = len(treatment.plan.steps)
-                        self._record(run, (f"treatment:{key}", "treatment", {"finding": key, "by": attempt}))
+                        self._record(run, _Line(f"treatment:{key}", "treatment", {"finding": key, "by": attempt}, key))
                         going.append({"finding": key, "steps": steps})
                         continue
                     self._held(run, attempt, treatment.plan, judged.verdict)
@@ -246,16 +266,14 @@ class Engine:
         run, key = text_at(document, "run"), text_at(document, "finding")
         index = document.get("index")
         index = index if isinstance(index, int) else 0
-        plan = self._saved(run)[key].plan
-        number = self._try(run, key, _attempt(document))
-        case = _Case(run=run, key=key, number=number, plan=plan)
+        case = self._case(run, key, _attempt(document))
+        plan, recorded = case.plan, case.recorded
         step, prefix = plan.steps[index], case.entry(index)
-        recorded = self._entries(run, "step")
         if f"{prefix}:done" in recorded:
             return {}
         if f"{prefix}:failed" in recorded:
             return {"failed": True}
-        if document.get("afterFailure") is True and not self._puts_back(case, index, recorded):
+        if document.get("afterFailure") is True and not case.puts_back(index):
             return {"failed": True}
         now, before = self.clock.now(), self._counted()
         token = document.get("token")
@@ -268,7 +286,7 @@ class Engine:
         match progress:
             case StepDone():
                 body: Document = {"result": progress.result, "requestIds": list(progress.request_ids)}
-                self._step_record(case, index, "done", body)
+                self._step_record(case, index, "done", body, wrote=_wrote(step))
                 return {}
             case StepPending():
                 inner: Document = {"since": format_time(since), "token": progress.token, "begun": True}
@@ -292,9 +310,9 @@ class Engine:
     def settle(self, document: Document) -> Document:
         """After the last step: when to verify, or how it failed. Gives the leases back."""
         run, key = text_at(document, "run"), text_at(document, "finding")
-        attempt, plan, now = _attempt(document), self._saved(run)[key].plan, self.clock.now()
-        case = _Case(run=run, key=key, number=self._try(run, key, attempt), plan=plan)
-        recorded = self._entries(run, "step")
+        attempt, now = _attempt(document), self.clock.now()
+        case = self._case(run, key, attempt)
+        plan, recorded = case.plan, case.recorded
         done = [i for i in range(len(plan.steps)) if f"{case.entry(i)}:done" in recorded]
         failed = next((e for i in range(len(plan.steps)) if (e := recorded.get(f"{case.entry(i)}:failed"))), None)
         if done or failed:
@@ -302,7 +320,8 @@ class Engine:
             self.ledger.claim(f"treated:{key}", run, now, now + self.settings.cool_down)
         if failed is None:
             due = plan.settle.due(now)
-            self._record(run, (f"applied:{key}", "applied", {"finding": key, "due": format_time(due)}))
+            applied: Document = {"finding": key, "due": format_time(due)}
+            self._record(run, _Line(f"applied:{key}", "applied", applied, key))
         else:
             # A plan is stale where nothing was changed before the difference was seen.
             outcome = Outcome.STALE if "stale" in failed.body and not done else Outcome.FAILED
@@ -321,7 +340,7 @@ class Engine:
             return {}
         self._record(
             text_at(document, "run"),
-            (
+            _Line(
                 f"status:waiting:{format_time(min(dues))}",
                 "status",
                 {"status": "waiting", "until": format_time(min(dues))},
@@ -338,14 +357,14 @@ class Engine:
             return {}
         survey = self._look(frozenset(saved[key].plan.finding.state for key in due))
         found = {finding.key: finding for finding in survey.findings}
-        relooks = self._entries(run, "relook")
+        relooks = [entry.about for entry in self.ledger.entries(run, kinds=frozenset({"relook"}))]
         for key in due:
             plan = saved[key].plan
             doubt = next(
                 (u for u in survey.unknown if u.state is plan.finding.state and u.target in {"", plan.finding.target}),
                 None,
             )
-            looks = sum(1 for id_ in relooks if id_.startswith(f"relook:{key}:"))
+            looks = relooks.count(key)
             if key in found:
                 why = f"still found: {found[key].reason}"
                 self._conclude(run, attempt, key, plan.remediation, Outcome.INEFFECTIVE, why)
@@ -354,7 +373,7 @@ class Engine:
                 self._conclude(run, attempt, key, plan.remediation, Outcome.REMEDIATED, why)
             elif looks < _LOOKS:
                 body: Document = {"finding": key, "due": format_time(now + _LOOK_AGAIN), "missing": doubt.missing}
-                self._record(run, (f"relook:{key}:{looks}", "relook", body))
+                self._record(run, _Line(f"relook:{key}:{looks}", "relook", body, key))
             else:
                 why = f"applied, and could not be verified: {doubt.missing}"
                 self._conclude(run, attempt, key, plan.remediation, Outcome.INEFFECTIVE, why)
@@ -364,12 +383,14 @@ class Engine:
     def close(self, document: Document) -> Document:
         """The run is over: completed, whatever came of its findings."""
         run = text_at(document, "run")
-        self._record(run, (f"status:closed:{uuid.uuid4().hex[:8]}", "status", {"status": "completed"}))
+        self._record(run, _Line(f"status:closed:{uuid.uuid4().hex[:8]}", "status", {"status": "completed"}))
         return {"run": run, "status": "completed"}
 
     def fail(self, run: str, reason: str) -> None:
         """The process itself broke; what was done until then is in the record."""
-        self._record(run, (f"status:failed:{uuid.uuid4().hex[:8]}", "status", {"status": "failed", "error": reason}))
+        self._record(
+            run, _Line(f"status:failed:{uuid.uuid4().hex[:8]}", "status", {"status": "failed", "error": reason})
+        )
 
     def document(self, run: str) -> Document | None:
         """The run document, or None for an unknown run."""
@@ -453,10 +474,7 @@ class Engine:
             if token.get("begun") is True:
                 return self.writer.check(step, id_, inner if isinstance(inner, dict) else {})
             self._step_record(case, index, "began", {})
-            ours = self._ours(run)
-            if index and isinstance(plan.steps[index - 1], PutDeployment | PutSavedSearch):
-                ours = {**ours, **_wrote(plan, index - 1)}
-            return self.writer.begin(step, id_, ours)
+            return self.writer.begin(step, id_, self._ours(run, target_of(step)))
         except AzureUnavailable as error:
             return StepFailed(reason=str(error), retry=True)
         except PermissionMissing as error:
@@ -467,16 +485,6 @@ class Engine:
             # The one broad boundary: the loop around a finding records the error and takes the next.
             log.exception("step failed", extra={"run": run, "finding": key, "step": index})
             return StepFailed(reason=f"{type(error).__name__}: {error!s:.300}")
-
-    @staticmethod
-    def _puts_back(case: _Case, index: int, recorded: Mapping[str, Entry]) -> bool:
-        """True for a step that puts back what an earlier, done step of this treatment took away."""
-        plan, step = case.plan, case.plan.steps[index]
-        if not isinstance(step, PutDeployment | PutSavedSearch) or not step.restores:
-            return False
-        earlier = [i for i in range(index) if target_of(plan.steps[i]) == target_of(step)]
-        # Begun counts: a write whose answer was lost may have happened, and putting back what is there is harmless.
-        return any(f"{case.entry(i)}:{seen}" in recorded for i in earlier for seen in ("began", "done"))
 
     def _lease(self, run: str, plan: Plan, now: datetime) -> str | None:
         """Take or renew the leases on everything that the plan touches; the holder's run where another has one."""
@@ -489,52 +497,52 @@ class Engine:
         for resource in sorted(resources_changed(plan) | {plan.finding.target}):
             self.ledger.release(f"lease:{resource}", run)
 
-    def _ours(self, run: str) -> dict[str, Document]:
-        """What this run itself last wrote, by lower-case resource id."""
-        saved, wrote = self._saved(run), dict[str, Document]()
-        for entry in self._entries(run, "step").values():
-            treatment, index = saved.get(text_at(entry.body, "finding")), entry.body.get("index")
-            if entry.body.get("event") == "done" and treatment and isinstance(index, int):
-                wrote |= _wrote(treatment.plan, index)
-        return wrote
+    def _ours(self, run: str, resource: str | None = None) -> dict[str, Document]:
+        """What this run itself last wrote, by lower-case resource id; the later lines overtake the earlier."""
+        wrote = self.ledger.entries(run, about=resource, kinds=frozenset({"wrote"}))
+        return {entry.about: entry.body for entry in wrote}
 
     def _touched(self, run: str, facts: Facts) -> frozenset[str]:
         """The machines that this run's treatments touch already."""
         saved = self._saved(run)
-        keys = (text_at(entry.body, "finding") for entry in self._entries(run, "treatment").values())
-        return frozenset(m for key in keys if key in saved for m in machines_reached(saved[key].plan, facts))
+        treated = self.ledger.entries(run, kinds=frozenset({"treatment"}))
+        return frozenset(m for e in treated if e.about in saved for m in machines_reached(saved[e.about].plan, facts))
 
     # Helpers: the ledger
 
     def _saved(self, run: str) -> dict[str, Treatment]:
-        treatments = (from_json(Treatment, entry.body) for entry in self._entries(run, "plan").values())
-        return {treatment.plan.finding.key: treatment for treatment in treatments}
+        return {e.about: from_json(Treatment, e.body) for e in self.ledger.entries(run, kinds=frozenset({"plan"}))}
 
-    def _entries(self, run: str, kind: str) -> dict[str, Entry]:
-        return {entry.id: entry for entry in self.ledger.entries(run) if entry.kind == kind}
+    def _case(self, run: str, key: str, attempt: str) -> _Case:
+        """The present try at a finding, from its own lines of the ledger."""
+        entries = self.ledger.entries(run, about=key)
+        plan = next(from_json(Treatment, entry.body).plan for entry in entries if entry.kind == "plan")
+        # Earlier attempts that failed: each try has steps of its own, and names for them.
+        failed = [
+            entry
+            for entry in entries
+            if entry.kind == "outcome"
+            and entry.body.get("outcome") == Outcome.FAILED
+            and entry.id != f"outcome:{attempt}:{key}"
+        ]
+        recorded = {entry.id: entry for entry in entries if entry.kind == "step"}
+        return _Case(run=run, key=key, number=len(failed), plan=plan, recorded=recorded)
 
-    def _record(self, run: str, *entries: tuple[str, str, Document]) -> None:
+    def _record(self, run: str, *lines: _Line) -> None:
         now = self.clock.now()
-        self.ledger.append([Entry(run=run, id=id_, kind=kind, at=now, body=body) for id_, kind, body in entries])
+        self.ledger.append([Entry(run=run, at=now, **line._asdict()) for line in lines])
 
-    def _step_record(self, case: _Case, index: int, event: str, body: Document) -> None:
+    def _step_record(
+        self, case: _Case, index: int, event: str, body: Document, wrote: tuple[str, Document] | None = None
+    ) -> None:
+        id_ = f"{case.entry(index)}:{event}"
         full: Document = {"finding": case.key, "try": case.number, "index": index, "event": event, **body}
-        self._record(case.run, (f"{case.entry(index)}:{event}", "step", full))
+        also = [_Line(f"wrote:{id_}", "wrote", wrote[1], wrote[0])] if wrote else []
+        self._record(case.run, _Line(id_, "step", full, case.key), *also)
 
     def _failed(self, case: _Case, index: int, reason: str, result: Document | None = None) -> Document:
         self._step_record(case, index, "failed", {"reason": reason, "result": result or {}})
         return {"failed": True}
-
-    def _try(self, run: str, key: str, attempt: str) -> int:
-        """How often earlier attempts at this finding failed: each try has steps of its own, and names for them."""
-        outcomes = self._entries(run, "outcome").values()
-        return sum(
-            1
-            for entry in outcomes
-            if entry.body.get("finding") == key
-            and entry.body.get("outcome") == Outcome.FAILED
-            and entry.id != f"outcome:{attempt}:{key}"
-        )
 
     def _conclude(  # noqa: PLR0917 - the columns of one line of the record, in its order
         self, run: str, attempt: str, key: str, remediation: str, outcome: Outcome, reason: str
@@ -547,7 +555,7 @@ class Engine:
             "reason": reason,
             "at": format_time(self.clock.now()),
         }
-        self._record(run, (f"outcome:{attempt}:{key}", "outcome", body))
+        self._record(run, _Line(f"outcome:{attempt}:{key}", "outcome", body, key))
 
     def _observe(self, run: str, treatment: Treatment) -> None:
         why = "a dry run; the plan is saved"
@@ -563,16 +571,16 @@ class Engine:
 
     def _open_verifications(self, run: str) -> list[tuple[str, datetime]]:
         """Findings whose fix was applied and not yet judged, with the time of the next look."""
-        entries = self.ledger.entries(run)
+        entries = self.ledger.entries(run, kinds=frozenset({"applied", "relook", "outcome"}))
         judged = {
-            text_at(e.body, "finding")
+            e.about
             for e in entries
             if e.kind == "outcome" and e.body.get("outcome") in {Outcome.REMEDIATED, Outcome.INEFFECTIVE}
         }
         dues: dict[str, datetime] = {}
         for entry in entries:
             if entry.kind in {"applied", "relook"} and (due := parse_time(entry.body.get("due"))):
-                dues[text_at(entry.body, "finding")] = due
+                dues[entry.about] = due
         return [(key, due) for key, due in dues.items() if key not in judged]
 
     def _counted(self) -> RequestCount:
@@ -586,7 +594,7 @@ class Engine:
             "probe": now.probe - before.probe,
             "write": now.write - before.write,
         }
-        self._record(run, (f"requests:{uuid.uuid4().hex}", "requests", body))
+        self._record(run, _Line(f"requests:{uuid.uuid4().hex}", "requests", body))
 
     def _scope(self, request: SweepRequest) -> Document:
         return {
@@ -631,12 +639,9 @@ def _causes_first(survey: Survey) -> Survey:
     )
 
 
-def _wrote(plan: Plan, index: int) -> dict[str, Document]:
-    match plan.steps[index]:
-        case PutDeployment() | PutSavedSearch() as step:
-            return {target_of(step): step.after}
-        case _:
-            return {}
+def _wrote(step: Step) -> tuple[str, Document] | None:
+    """What a done step leaves behind, and where; None for one that leaves no document."""
+    return (target_of(step), step.after) if isinstance(step, PutDeployment | PutSavedSearch) else None
 
 
 def _advice(declined: Declined) -> Document:

@@ -142,7 +142,8 @@ class Writer(Protocol):
 class Entry:
     """One line of the ledger. `id` is unique within its run and says what the line is about.
 
-    Kinds: `run`, `status`, `facts`, `finding`, `unknown`, `plan`, `advice`, `verdict`, `treatment`, `step`, `outcome`.
+    Kinds: `run`, `status`, `facts`, `requests`, `finding`, `unknown`, `plan`, `advice`, `surveyed`, `apply`,
+    `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`.
     """
 
     run: str
@@ -150,6 +151,8 @@ class Entry:
     kind: str
     at: datetime
     body: Document
+    about: str = ""
+    """The key of the finding, or the id of the resource, that the line is about; empty for the run as a whole."""
 
 
 MAX_RUN_ID: Final = 200
@@ -167,8 +170,12 @@ class Ledger(Protocol):
         """Write each entry that is not there yet; False where one with its run and id already is (left as it was)."""
         ...
 
-    def entries(self, run: str) -> tuple[Entry, ...]:
-        """All entries of a run in the order in which they were first written; empty for an unknown run."""
+    def entries(self, run: str, *, about: str | None = None, kinds: frozenset[str] | None = None) -> tuple[Entry, ...]:
+        """The entries of a run in the order in which they were first written; empty for an unknown run.
+
+        `about` and `kinds` narrow them down in the store, so that a step reads its own finding's lines and not a
+        thousand others'.
+        """
         ...
 
     def runs(self, limit: int, before: str | None = None) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ _SCHEMA: Final = (
     "CREATE TABLE schema_version (version INTEGER NOT NULL)",
     "CREATE TABLE runs (run TEXT PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE entries (seq INTEGER PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
-       at TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (run, id))""",
+       about TEXT NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (run, id))""",
+    "CREATE INDEX entries_about ON entries (run, about)",
     "CREATE TABLE claims (key TEXT PRIMARY KEY, holder TEXT NOT NULL, until TEXT NOT NULL) WITHOUT ROWID",
 )
 
@@ -63,22 +64,30 @@ class SqliteLedger:
             )
             return tuple(
                 connection.execute(
-                    "INSERT INTO entries (run, id, kind, at, body)"
-                    " VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?) ON CONFLICT DO NOTHING",
-                    (utf8(entry.run), utf8(entry.id), utf8(entry.kind), write_time(entry.at), write_body(entry.body)),
+                    "INSERT INTO entries (run, id, kind, about, at, body) VALUES"
+                    " (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    (
+                        *(utf8(text) for text in (entry.run, entry.id, entry.kind, entry.about)),
+                        write_time(entry.at),
+                        write_body(entry.body),
+                    ),
                 ).rowcount
                 == 1
                 for entry in entries
             )
 
-    def entries(self, run: str) -> tuple[Entry, ...]:
+    def entries(self, run: str, *, about: str | None = None, kinds: frozenset[str] | None = None) -> tuple[Entry, ...]:
+        of_about = "" if about is None else " AND about = CAST(:about AS TEXT)"
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT id, kind, at, body FROM entries WHERE run = CAST(? AS TEXT) ORDER BY seq", (utf8(run),)
+                f"SELECT id, kind, about, at, body FROM entries WHERE run = CAST(:run AS TEXT){of_about} ORDER BY seq",  # noqa: S608 - one of two literals
+                {"run": utf8(run), "about": utf8(about or "")},
             ).fetchall()
             return tuple(
-                Entry(run=run, id=id_, kind=kind, at=datetime.fromisoformat(at), body=read_body(body))
-                for id_, kind, at, body in rows
+                Entry(run=run, id=id_, kind=kind, at=datetime.fromisoformat(at), body=read_body(body), about=about_)
+                for id_, kind, about_, at, body in rows
+                if kinds is None or kind in kinds
             )
 
     def runs(self, limit: int, before: str | None = None) -> tuple[str, ...]:

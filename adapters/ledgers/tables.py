@@ -137,17 +137,24 @@ class TableLedger:
             for entry, is_first in zip(entries, first, strict=True)
         )
 
-    def entries(self, run: str) -> tuple[Entry, ...]:
+    def entries(self, run: str, *, about: str | None = None, kinds: frozenset[str] | None = None) -> tuple[Entry, ...]:
         partition = _partition(run)
+        wanted, parameters = "PartitionKey eq @partition", {"partition": partition}
+        if about is not None:
+            wanted, parameters = f"{wanted} and About eq @about", {**parameters, "about": _digest(utf8(about))}
+        if kinds is not None:
+            named = {f"kind{number}": _digest(utf8(kind)) for number, kind in enumerate(sorted(kinds))}
+            if not named:
+                return ()
+            wanted = f"{wanted} and ({' or '.join(f'Kind eq @{name}' for name in named)})"
+            parameters = {**parameters, **named}
         with self._table("list") as table:
-            rows = {
-                str(row["RowKey"]): row
-                for row in table.query_entities("PartitionKey eq @partition", parameters={"partition": partition})
-            }
+            rows = {str(row["RowKey"]): row for row in table.query_entities(wanted, parameters=parameters)}
             found = sorted((row for key, row in rows.items() if key.startswith(_ENTRY)), key=lambda row: row["Place"])
 
             def part(key: str) -> TableEntity:
-                # Parts sort after entries: an entry written while we were reading may have come without its own.
+                # Parts sort after entries: an entry written while we were reading may have come without its own. And
+                # they bear no kind, so that a narrowed query never brings them.
                 return rows[key] if key in rows else table.get_entity(partition, key)
 
             return tuple(self._unpack(run, row, part) for row in found)
@@ -292,8 +299,8 @@ class TableLedger:
             digest = str(row["Digest"]) if "Digest" in row else ""
             parts = (part(_part_key(digest, number)) for number in range(int(row["Parts"]))) if digest else (row,)
             data = b"".join(_joined(piece) for piece in parts)
-            id_, kind, at, body = cast("tuple[str, str, str, Document]", json.loads(zlib.decompress(data)))
-            return Entry(run=run, id=id_, kind=kind, at=datetime.fromisoformat(at), body=body)
+            id_, kind, about, at, body = cast("tuple[str, str, str, str, Document]", json.loads(zlib.decompress(data)))
+            return Entry(run=run, id=id_, kind=kind, at=datetime.fromisoformat(at), body=body, about=about)
         except (KeyError, ValueError, zlib.error) as error:
             raise LedgerUnreadable(
                 f"ledger {self._name}: row {row.get('RowKey')} of run {run} is damaged: {error}"
@@ -343,9 +350,15 @@ class TableLedger:
 
 
 def _pack(key: str, entry: Entry, writer: str) -> _Packed:
-    body = write_body([entry.id, entry.kind, write_time(entry.at), entry.body])
+    body = write_body([entry.id, entry.kind, entry.about, write_time(entry.at), entry.body])
     data = zlib.compress(body.encode())
-    row: _Row = {"RowKey": key, "Writer": writer}
+    # Hashed like the key: a filter then never holds text from outside.
+    row: _Row = {
+        "RowKey": key,
+        "Writer": writer,
+        "Kind": _digest(utf8(entry.kind)),
+        "About": _digest(utf8(entry.about)),
+    }
     if len(data) <= _INLINE:
         return _Packed(key=key, row={**row, **_properties(data)})
     parts = tuple(data[start : start + _ROW] for start in range(0, len(data), _ROW))

@@ -43,6 +43,23 @@ class TestEntries:
 
         assert ledger.entries(RUN) == (entry,)
 
+    def test_a_question_about_one_finding_is_answered_with_its_lines_only(self, ledger: Ledger) -> None:
+        """`about` and `kinds` narrow down together; large bodies, which lie in rows of their own, come whole."""
+        large: Document = {"text": random.Random(1).randbytes(600_000).hex()}
+        lines = [
+            Entry(run=RUN, id="plan:a", kind="plan", at=NOW, body=large, about="a'ü"),
+            Entry(run=RUN, id="step:a", kind="step", at=NOW, body={}, about="a'ü"),
+            Entry(run=RUN, id="plan:b", kind="plan", at=NOW, body={}, about="b"),
+            Entry(run=RUN, id="status", kind="status", at=NOW, body={}),
+        ]
+        ledger.append(lines)
+
+        assert ledger.entries(RUN, about="a'ü") == (lines[0], lines[1])
+        assert ledger.entries(RUN, kinds=frozenset({"plan"})) == (lines[0], lines[2])
+        assert ledger.entries(RUN, kinds=frozenset({"plan", "status"}), about="") == (lines[3],)
+        assert ledger.entries(RUN, kinds=frozenset()) == ()
+        assert ledger.entries(RUN, about="c") == ()
+
     def test_an_unknown_run_has_no_entries(self, ledger: Ledger) -> None:
         assert ledger.entries("never-was") == ()
 
