@@ -128,6 +128,13 @@ class Arm:
         """All documents of a list. Raises as `get` does."""
         return [document for page in self.pages(path, query, api_version) for document in page]
 
+    def bare_list(self, path: str) -> list[Document]:
+        """The documents of an answer that is a list and nothing else. Raises as `get` does."""
+        answer = self.send("GET", self.url(path))
+        if answer.status != 200:
+            usable(f"GET {path}", answer)
+        return _items(path, {"value": answer.body})
+
     def _next(self, path: str, here: str, link: Json) -> str:
         """The next page's address; empty at the end."""
         if link is None or link == "":

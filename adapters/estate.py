@@ -69,23 +69,23 @@ class AzureEstate:
         lookback: timedelta,
     ) -> None:
         """`account` and `workspace` are resource ids in any spelling; `subscriptions` lower-case GUIDs."""
-        self._clients = clients
-        self._arm = Arm(clients)
-        self._clock = clock
-        self._account = account
-        self._workspace = workspace
-        self._subscriptions = tuple(subscriptions)
-        self._lookback = lookback
+        self.clients = clients
+        self.arm = Arm(clients)
+        self.clock = clock
+        self.account = account
+        self.workspace = workspace
+        self.subscriptions = tuple(subscriptions)
+        self.lookback = lookback
 
     @property
     def requests(self) -> RequestCount:
-        return self._clients.requests
+        return self.clients.requests
 
     def read(self, readings: frozenset[Reading], queries: Mapping[str, str], progress: Progress) -> Facts:
         """See `Estate.read`."""
-        now = self._clock.now()
+        now = self.clock.now()
         read = _Read()
-        since = now - self._lookback
+        since = now - self.lookback
         jobs: dict[str, Callable[[], None]] = {
             Reading.MACHINES: lambda: self._machines(read),
             Reading.DEPLOYMENTS: lambda: self._deployments(read),
@@ -114,10 +114,10 @@ class AzureEstate:
                 _settle(read, what, future)
         return Facts(
             now=now,
-            account=self._account.lower(),
-            workspace=self._workspace.lower(),
+            account=self.account.lower(),
+            workspace=self.workspace.lower(),
             workspace_guid=read.workspace_guid,
-            subscriptions=frozenset(self._subscriptions),
+            subscriptions=frozenset(self.subscriptions),
             machines=read.machines,
             deployments=read.deployments,
             runs=read.runs,
@@ -148,13 +148,13 @@ class AzureEstate:
         try:
             parsed = ResourceId.parse(arm_id)
             query = {"$expand": "instanceView"} if parsed.is_type(VIRTUAL_MACHINE_TYPE) else {}
-            return self._arm.get(arm_id, query=query)
+            return self.arm.get(arm_id, query=query)
         except ValueError as error:
             raise AzureUnavailable(f"{arm_id[:200]!r} is not the id of anything that can be read: {error}") from error
 
     def _machines(self, read: _Read) -> None:
-        virtual = graph.rows(self._arm, graph.kql("machines"), self._subscriptions)
-        arc = graph.rows(self._arm, graph.kql("arc-machines"), self._subscriptions)
+        virtual = graph.rows(self.arm, graph.kql("machines"), self.subscriptions)
+        arc = graph.rows(self.arm, graph.kql("arc-machines"), self.subscriptions)
         found = [parsing.machine(row, is_arc=False) for row in virtual]
         found += [parsing.machine(row, is_arc=True) for row in arc]
         read.machines = {machine.id: machine for machine in found}
@@ -163,41 +163,41 @@ class AzureEstate:
             raise AzureUnavailable("Resource Graph: a machine came twice")
 
     def _deployments(self, read: _Read) -> None:
-        documents = self._arm.all_of(f"{self._account}/softwareUpdateConfigurations")
+        documents = self.arm.all_of(f"{self.account}/softwareUpdateConfigurations")
         read.deployments = {d.id: d for d in map(parsing.deployment, documents)}
 
     def _runs(self, read: _Read, since: datetime) -> None:
-        path = f"{self._account}/softwareUpdateConfigurationRuns"
-        documents = self._arm.all_of(path, {"$filter": f"properties/startTime ge {format_time(since)}"})
+        path = f"{self.account}/softwareUpdateConfigurationRuns"
+        documents = self.arm.all_of(path, {"$filter": f"properties/startTime ge {format_time(since)}"})
         read.runs = tuple({run.id: run for run in map(parsing.run, documents)}.values())
 
     def _machine_runs(self, read: _Read, since: datetime) -> None:
-        path = f"{self._account}/softwareUpdateConfigurationMachineRuns"
+        path = f"{self.account}/softwareUpdateConfigurationMachineRuns"
         found: dict[str, MachineRun] = {}
         for status in NOT_SUCCEEDED:
             wanted = f"properties/status eq '{status}' and properties/startTime ge {format_time(since)}"
-            for run in map(parsing.machine_run, self._arm.all_of(path, {"$filter": wanted})):
+            for run in map(parsing.machine_run, self.arm.all_of(path, {"$filter": wanted})):
                 # One that changes its status between two of the requests is the later one.
                 found[run.id] = run
         read.machine_runs = tuple(found.values())
 
     def _user_workers(self, read: _Read) -> None:
         found: list[UserWorker] = []
-        for group in self._arm.all_of(f"{self._account}/hybridRunbookWorkerGroups"):
+        for group in self.arm.all_of(f"{self.account}/hybridRunbookWorkerGroups"):
             if not parsing.is_system_group(group):
                 path = id_of(group, "hybrid runbook worker groups")
                 name = text_at(group, "name") or path.rsplit("/", 1)[-1]
-                workers = self._arm.all_of(f"{path}/hybridRunbookWorkers")
+                workers = self.arm.all_of(f"{path}/hybridRunbookWorkers")
                 found += [parsing.user_worker(name, worker) for worker in workers]
         read.user_workers = tuple(found)
 
     def _saved_searches(self, read: _Read) -> None:
-        documents = self._arm.all_of(f"{self._workspace}/savedSearches")
+        documents = self.arm.all_of(f"{self.workspace}/savedSearches")
         read.saved_searches = {search.id: search for search in map(parsing.saved_search, documents)}
 
     def _with_provider(self, read: _Read) -> Iterable[str]:
         """Subscriptions that need the provider: those in scope and those that dynamic queries name."""
-        wanted = dict.fromkeys(self._subscriptions)
+        wanted = dict.fromkeys(self.subscriptions)
         for deployment in read.deployments.values():
             for scope in deployment.query_scopes:
                 try:
@@ -209,18 +209,18 @@ class AzureEstate:
         return wanted
 
     def _provider(self, read: _Read, subscription: str) -> None:
-        document = self._arm.get(f"/subscriptions/{subscription}/providers/{NAMESPACE}")
+        document = self.arm.get(f"/subscriptions/{subscription}/providers/{NAMESPACE}")
         key = (subscription, NAMESPACE.lower())
         read.providers[key] = parsing.provider(subscription, NAMESPACE, document)
 
     def _logs(self, read: _Read, queries: Mapping[str, str], progress: Progress) -> None:
         progress("logs")
         try:
-            read.workspace_guid = parsing.customer_id(self._arm.get(self._workspace))
+            read.workspace_guid = parsing.customer_id(self.arm.get(self.workspace))
         except (AzureUnavailable, PermissionMissing, NotFound) as error:
             read.unreadable |= dict.fromkeys(queries, Unreadable(what=f"workspace: {error}"))
             raise
-        for name, answer in answer_queries(self._clients, read.workspace_guid, queries).items():
+        for name, answer in answer_queries(self.clients, read.workspace_guid, queries).items():
             match answer:
                 case Unreadable():
                     read.unreadable[name] = answer

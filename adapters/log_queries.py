@@ -19,10 +19,12 @@ type Result = tuple[Row, ...] | Unreadable
 QUERIES_A_BATCH: Final = 10
 MOST_ROWS: Final = 500_000
 """Azure cuts a result here, or at 64 MB compressed, and says so in `error`."""
+NO_TABLE: Final = "does not exist"
+"""Part of the reason, where a query asks for a table that the workspace does not have."""
 SERVER_SECONDS: Final = 180
 """How long Log Analytics may work on one query; its own maximum is 600."""
 
-_NO_TABLE: Final = re.compile(
+_TABLE: Final = re.compile(
     r"Failed to resolve table or (?:column|scalar) expression named '([^']{1,80})'|"
     r"Failed to resolve table[^']*'([^']{1,80})'",
     re.IGNORECASE,
@@ -123,9 +125,9 @@ def _what_is_wrong(name: str, status: Json, body: Document) -> str:
             break
         messages.append(text_at(inner, "message"))
         inner = inner.get("innererror")
-    if missing := next((found for text in messages if (found := _NO_TABLE.search(text))), None):
+    if missing := next((found for text in messages if (found := _TABLE.search(text))), None):
         table = missing[1] or missing[2]
-        return f"query {name}: table {table} does not exist: the solution was never installed"
+        return f"query {name}: table {table} {NO_TABLE}: the solution was never installed"
     if text_at(body, "error.code") == "PartialError":
         return f"query {name}: only a part of the result came: {messages[-1][:300]}"
     detail = f" ({messages[-1][:300]})" if len(messages) > 1 and messages[-1] != messages[0] else ""

@@ -1,0 +1,262 @@
+"""Writes what a sweep reads into a folder that can be swept or simulated again.
+
+Documents stay as Azure sent them. Logs are thinned to what decisions rest on: of heartbeats the first of each machine
+and identity and the newest of each day, of the other tables the newest row of each thing that they tell about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from adapters import parsing
+from adapters.arm import id_of
+from adapters.estate import AT_ONCE, NAMESPACE, AzureEstate
+from adapters.log_queries import NO_TABLE, answer_queries
+from engine.ports import AzureUnavailable, NotFound, PermissionMissing, Progress, quiet
+from model.documents import Document, text_at
+from model.facts import Row, Unreadable
+from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
+from model.times import format_time
+
+SUBSCRIPTIONS_API: Final = "2022-12-01"
+NEWEST_OF: Final[Mapping[str, str]] = {
+    "Update": "SourceComputerId, UpdateID, Product, ProductArch, Title",
+    "UpdateSummary": "SourceComputerId",
+    "UpdateRunProgress": "CorrelationId, SourceComputerId, UpdateId, InstallationStatus",
+}
+"""By table, the columns of which the newest row is kept."""
+_BEAT: Final = "_ResourceId, SourceComputerId, VMUUID, Computer, Category"
+_AUTOMATION: Final = "Microsoft.Automation/automationAccounts"
+_LOGS: Final = "Microsoft.OperationalInsights/workspaces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written, and what could not be read."""
+
+    documents: int
+    rows: int
+    missing: tuple[str, ...]
+    """In words; empty where the folder is complete. A table that the workspace does not have is not missing."""
+
+
+def export(estate: AzureEstate, folder: Path, progress: Progress = quiet) -> Exported:
+    """Write the estate into `folder`, which is made; files of an earlier export are replaced.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for part in ("arm", "logs"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        for old in (folder / part).iterdir():
+            if old.suffix in {".json", ".jsonl"}:
+                old.unlink()
+    now = estate.clock.now()
+    head = {
+        "now": format_time(now),
+        "subscriptions": list(estate.subscriptions),
+        "account": estate.account,
+        "workspace": estate.workspace,
+    }
+    (folder / "fleet.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
+    documents = _Documents(estate, folder / "arm", now, progress)
+    documents.write()
+    logs = _Logs(estate, folder / "logs", now, progress)
+    logs.write()
+    return Exported(documents=documents.count, rows=logs.count, missing=(*documents.missing, *logs.missing))
+
+
+class _Documents:
+    """The `arm` folder: one file for each type."""
+
+    def __init__(self, estate: AzureEstate, folder: Path, now: datetime, progress: Progress) -> None:
+        self.estate, self.arm, self.folder, self.progress = estate, estate.arm, folder, progress
+        self.since = {"$filter": f"properties/startTime ge {format_time(now - estate.lookback)}"}
+        self.count = 0
+        self.missing: list[str] = []
+
+    def write(self) -> None:
+        account, workspace, arm = self.estate.account, self.estate.workspace, self.arm
+        self.save("automationAccounts", _AUTOMATION, lambda: [arm.get(account)])
+        deployments = self.save("softwareUpdateConfigurations", *self._whole_deployments())
+        for name in ("softwareUpdateConfigurationRuns", "softwareUpdateConfigurationMachineRuns"):
+            self.save(name, f"{_AUTOMATION}/{name}", partial(arm.all_of, f"{account}/{name}", self.since))
+        groups = self.save(
+            "hybridRunbookWorkerGroups",
+            f"{_AUTOMATION}/hybridRunbookWorkerGroups",
+            lambda: arm.all_of(f"{account}/hybridRunbookWorkerGroups"),
+        )
+        self.save(
+            "hybridRunbookWorkers",
+            f"{_AUTOMATION}/hybridRunbookWorkerGroups/hybridRunbookWorkers",
+            lambda: self._user_workers(groups),
+        )
+        self.save("linkedWorkspaces", f"{_AUTOMATION}/linkedWorkspace", self._linked_workspace)
+        self.save("providers", "Microsoft.Resources/providers", lambda: self._providers(deployments))
+        self.save("workspaces", _LOGS, lambda: [arm.get(workspace)])
+        self.save("savedSearches", f"{_LOGS}/savedSearches", lambda: arm.all_of(f"{workspace}/savedSearches"))
+        self.save("linkedServices", f"{_LOGS}/linkedServices", lambda: arm.all_of(f"{workspace}/linkedServices"))
+        self.save("intelligencePacks", f"{_LOGS}/intelligencePacks", self._intelligence_packs)
+        self.save("solutions", "Microsoft.OperationsManagement/solutions", self._solutions)
+        self.save("subscriptions", "Microsoft.Resources/subscriptions", self._subscriptions)
+        self.save("virtualMachines", "Microsoft.Compute/virtualMachines", self._virtual_machines)
+        self.save("machines", "Microsoft.HybridCompute/machines", self._arc_machines)
+
+    def save(self, name: str, kind: str, read: Callable[[], Iterable[Document]]) -> list[Document]:
+        """Read and write one file; what cannot be read is missing, and its file is not written half."""
+        self.progress(name)
+        try:
+            documents = [{"type": kind} | document | {"id": id_of(document, name)} for document in read()]
+        except (AzureUnavailable, PermissionMissing, NotFound) as error:
+            self.missing.append(f"{name}: {error}")
+            return []
+        for document in documents:
+            # Azure leaves the type out here and there, or sends it as null.
+            document["type"] = document["type"] or kind
+        if documents:
+            text = json.dumps(documents, indent=1, ensure_ascii=False)
+            (self.folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        self.count += len(documents)
+        return documents
+
+    def _whole_deployments(self) -> tuple[str, Callable[[], Iterable[Document]]]:
+        def read() -> Iterable[Document]:
+            listed = self.arm.all_of(f"{self.estate.account}/softwareUpdateConfigurations")
+            # The list leaves the schedules out.
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                return list(pool.map(lambda d: self.arm.get(id_of(d, "software update configurations")), listed))
+
+        return f"{_AUTOMATION}/softwareUpdateConfigurations", read
+
+    def _user_workers(self, groups: list[Document]) -> Iterator[Document]:
+        # Only of people's groups, as a sweep reads them: Update Management has a group of its own for each machine.
+        for group in groups:
+            if not parsing.is_system_group(group):
+                yield from self.arm.all_of(f"{id_of(group, 'hybrid runbook worker groups')}/hybridRunbookWorkers")
+
+    def _linked_workspace(self) -> Iterator[Document]:
+        path = f"{self.estate.account}/linkedWorkspace"
+        # Azure answers with the workspace's id in the place of this document's own.
+        if linked := text_at(self.arm.get(path), "id"):
+            yield {"id": path, "linkedWorkspaceId": linked}
+
+    def _providers(self, deployments: list[Document]) -> Iterator[Document]:
+        wanted = dict.fromkeys(self.estate.subscriptions)
+        for scope in (scope for document in deployments for scope in parsing.deployment(document).query_scopes):
+            try:
+                wanted[subscription_of(scope)] = None
+            except InvalidResourceId as error:
+                self.missing.append(f"provider of a dynamic query's scope: {error}")
+        for subscription in wanted:
+            try:
+                yield self.arm.get(f"/subscriptions/{subscription}/providers/{NAMESPACE}")
+            except (AzureUnavailable, PermissionMissing, NotFound) as error:
+                self.missing.append(f"provider of {subscription}: {error}")
+
+    def _intelligence_packs(self) -> Iterator[Document]:
+        path = f"{self.estate.workspace}/intelligencePacks"
+        # A bare list, without ids.
+        for pack in self.arm.bare_list(path):
+            identified: Document = {"id": f"{path}/{text_at(pack, 'name')}"}
+            yield identified | pack
+
+    def _solutions(self) -> Iterator[Document]:
+        workspace = ResourceId.parse(self.estate.workspace)
+        group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
+        try:
+            yield self.arm.get(f"{group}/providers/Microsoft.OperationsManagement/solutions/Updates({workspace.name})")
+        except NotFound:
+            return
+
+    def _subscriptions(self) -> Iterator[Document]:
+        for subscription in self.estate.subscriptions:
+            yield self.arm.get(f"/subscriptions/{subscription}", SUBSCRIPTIONS_API)
+
+    def _virtual_machines(self) -> Iterator[Document]:
+        for subscription in self.estate.subscriptions:
+            path = f"/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachines"
+            yield from self.arm.all_of(path, {"$expand": "instanceView"})
+
+    def _arc_machines(self) -> Iterator[Document]:
+        for subscription in self.estate.subscriptions:
+            yield from self.arm.all_of(f"/subscriptions/{subscription}/providers/Microsoft.HybridCompute/machines")
+
+
+class _Logs:
+    """The `logs` folder: one file for each table that the workspace has."""
+
+    def __init__(self, estate: AzureEstate, folder: Path, now: datetime, progress: Progress) -> None:
+        self.estate, self.folder, self.now, self.progress = estate, folder, now, progress
+        self.count = 0
+        self.missing: list[str] = []
+
+    def write(self) -> None:
+        try:
+            guid = parsing.customer_id(self.estate.arm.get(self.estate.workspace))
+        except (AzureUnavailable, PermissionMissing, NotFound) as error:
+            self.missing.append(f"logs: {error}")
+            return
+        self._save("Heartbeat", self._beats(guid))
+        since = f"TimeGenerated > datetime({format_time(self.now - self.estate.lookback)})"
+        for table, columns in NEWEST_OF.items():
+            query = f"{table} | where {since} | summarize arg_max(TimeGenerated, *) by {columns}"
+            self._save(table, iter([self._asked(guid, {table: query})]))
+
+    def _beats(self, guid: str) -> Iterator[list[Row] | None]:
+        """The rows to keep, a day at a time: a whole lookback in one answer would be cut off."""
+        start, days = self.now - self.estate.lookback, list[tuple[datetime, datetime]]()
+        while start < self.now:
+            end = min(start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1), self.now)
+            days.append((start, end))
+            start = end
+        since = format_time(self.now - self.estate.lookback)
+        first = f"Heartbeat | where TimeGenerated > datetime({since}) | summarize arg_min(TimeGenerated, *) by {_BEAT}"
+        firsts = self._asked(guid, {"first beats": first})
+        if firsts is None:
+            yield None
+            return
+        for start, end in days:
+            # Half open, so that a beat at midnight belongs to one day; what came this very moment is seen too.
+            until = f"TimeGenerated <{'=' if end == self.now else ''} datetime({format_time(end)})"
+            within = f"TimeGenerated >= datetime({format_time(start)}) and {until}"
+            newest = f"Heartbeat | where {within} | summarize arg_max(TimeGenerated, *) by {_BEAT}"
+            rows = self._asked(guid, {f"beats of {start:%Y-%m-%d}": newest})
+            if rows is None:
+                yield None
+                return
+            first_today = [r for r in firsts if format_time(start) <= str(r.get("TimeGenerated")) < format_time(end)]
+            # The first beat of a day may be its newest too.
+            yield list({json.dumps(row, sort_keys=True): row for row in [*rows, *first_today]}.values())
+
+    def _asked(self, guid: str, query: Mapping[str, str]) -> list[Row] | None:
+        (name,) = query
+        self.progress(name)
+        match answer_queries(self.estate.clients, guid, query)[name]:
+            case Unreadable(what=what):
+                if NO_TABLE not in what:
+                    self.missing.append(what)
+                return None
+            case rows:
+                return list(rows)
+
+    def _save(self, table: str, parts: Iterator[list[Row] | None]) -> None:
+        """Write a table's rows in time order; a table of which a part is missing is not written at all."""
+        file = self.folder / f"{table}.jsonl"
+        with file.open("w", encoding="utf-8") as out:
+            for part in parts:
+                if part is None:
+                    break
+                for row in sorted(part, key=lambda row: str(row.get("TimeGenerated"))):
+                    kept = {column: value for column, value in row.items() if value is not None}
+                    out.write(json.dumps(kept, separators=(",", ":"), ensure_ascii=False) + "\n")
+                    self.count += 1
+            else:
+                return
+        file.unlink()
