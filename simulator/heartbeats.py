@@ -1,0 +1,137 @@
+"""Agents that beat: rows of Heartbeat that come as simulated time passes, and the scans that follow.
+
+Rows are made just before somebody looks: for each agent one an hour since it was last seen, within the last day, and
+one at most eleven minutes old, so that a week's advance stays cheap and a healthy machine is always fresh.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from simulator.logs import LogStore
+
+_FRESH: Final = timedelta(hours=1)
+"""An agent seen within this time of the fleet's present beats on."""
+_AGENT: Final = """CASE WHEN coalesce(_ResourceId, '') <> '' THEN lower(_ResourceId)
+    WHEN ResourceId <> '' THEN lower(ResourceId) ELSE 'name:' || lower(Computer) END"""
+_WORKER_AGENT: Final = "Direct Agent"
+"""The Category of the agent that Update Management uses; the newer Azure Monitor Agent writes another."""
+_SCANS: Final = {"Update": "OSType", "UpdateSummary": "''"}
+
+
+class Heartbeats:
+    """Which agent beats under which identity. An agent is a lower-case resource id, or `name:<computer>`."""
+
+    def __init__(self, logs: LogStore, now: datetime) -> None:
+        self.logs = logs
+        self.identities: dict[str, str] = {}
+        """Agent to the SourceComputerId under which it last beat."""
+        self.computers: dict[str, str] = {}
+        self.living: set[str] = set()
+        """Agents that beat."""
+        self._scanned = now
+        if "Heartbeat" not in logs.schemas:
+            return
+        logs.sql(
+            f"""CREATE TABLE beating__rows AS
+            SELECT {_AGENT} AS agent, TimeGenerated AS last, * FROM Heartbeat__rows
+            QUALIFY row_number() OVER (PARTITION BY agent, Category ORDER BY TimeGenerated DESC) = 1"""  # noqa: S608
+        )
+        for agent, identity, computer, last in logs.sql(
+            "SELECT agent, SourceComputerId, Computer, last FROM beating__rows WHERE Category = ?", _WORKER_AGENT
+        ):
+            self.identities[str(agent)], self.computers[str(agent)] = str(identity), str(computer)
+            if isinstance(last, datetime) and last > _plain(now - _FRESH):
+                self.living.add(str(agent))
+        logs.sql("ALTER TABLE beating__rows ADD COLUMN alive BOOLEAN DEFAULT true")
+        logs.sql("UPDATE beating__rows SET alive = last > ?", _plain(now - _FRESH))
+
+    def materialise(self, now: datetime) -> None:
+        """Write the rows that the agents have sent by `now`."""
+        if "Heartbeat" not in self.logs.schemas:
+            return
+        newest, horizon = _plain(now - timedelta(minutes=1)), _plain(now - timedelta(hours=24))
+        columns = ", ".join(f'"{name}"' for name in self.logs.schemas["Heartbeat"] if name != "TimeGenerated")
+        due = "alive AND last < ?::TIMESTAMP - INTERVAL 10 MINUTE"
+        self.logs.sql(
+            f"""INSERT INTO Heartbeat__rows (TimeGenerated, {columns})
+            SELECT t, {columns} FROM (
+                SELECT *, unnest(list_distinct(list_append(
+                    generate_series(greatest(last, ?::TIMESTAMP) + INTERVAL 1 HOUR, ?::TIMESTAMP, INTERVAL 1 HOUR),
+                    ?::TIMESTAMP))) AS t
+                FROM beating__rows WHERE {due})""",  # noqa: S608 - names come from the schema
+            horizon, newest, newest, newest,
+        )  # fmt: skip
+        self.logs.sql(f"UPDATE beating__rows SET last = ? WHERE {due}", newest, newest)  # noqa: S608
+        if now - self._scanned >= _FRESH:
+            self._scanned = now
+            self._scan(now)
+
+    def _scan(self, now: datetime) -> None:
+        """Living machines assess themselves: Windows twice a day, Linux every hour (every three here)."""
+        for table, os in _SCANS.items():
+            if table not in self.logs.schemas:
+                continue
+            self.logs.sql(
+                f"""INSERT INTO {table}__rows BY NAME
+                SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated) FROM {table}__rows
+                WHERE SourceComputerId IN (SELECT SourceComputerId FROM beating__rows WHERE alive)
+                QUALIFY TimeGenerated = max(TimeGenerated) OVER (PARTITION BY lower(ResourceId), SourceComputerId)
+                    AND TimeGenerated < ?::TIMESTAMP - CASE WHEN {os} = 'Linux' THEN INTERVAL 3 HOUR
+                        ELSE INTERVAL 12 HOUR END""",  # noqa: S608 - names are ours
+                _plain(now - timedelta(minutes=20)), _plain(now),
+            )  # fmt: skip
+
+    def silence(self, agent: str) -> None:
+        """The agent stops: nothing comes from it until it registers or resumes."""
+        self.living.discard(agent)
+        if self._knows(agent):
+            self.logs.sql("UPDATE beating__rows SET alive = false WHERE agent = ?", agent)
+
+    def resume(self, agent: str, now: datetime) -> None:
+        """The agent of a machine that was started beats again, as whom it was."""
+        if self._knows(agent):
+            self.living.add(agent)
+            self.logs.sql("UPDATE beating__rows SET alive = true, last = ? WHERE agent = ?", _plain(now), agent)
+            self._beat(agent, now)
+
+    def register(self, agent: str, identity: str, now: datetime) -> None:
+        """The worker's agent comes (back) as `identity` and beats at once. The newer agent beside it is left alone."""
+        self.identities[agent] = identity
+        if not self._knows(agent):
+            return
+        self.living.add(agent)
+        self.logs.sql(
+            "UPDATE beating__rows SET SourceComputerId = ?, alive = true, last = ? WHERE agent = ? AND Category = ?",
+            identity, _plain(now), agent, _WORKER_AGENT,
+        )  # fmt: skip
+        self._beat(agent, now)
+
+    def rescan(self, agent: str, identity: str, now: datetime) -> None:
+        """A machine that just registered assesses itself; its rows carry the new identity."""
+        for table in _SCANS:
+            if table in self.logs.schemas:
+                self.logs.sql(
+                    f"""INSERT INTO {table}__rows BY NAME
+                    SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS SourceComputerId) FROM {table}__rows
+                    WHERE lower(ResourceId) = ?
+                    QUALIFY TimeGenerated = max(TimeGenerated) OVER ()""",  # noqa: S608 - names are ours
+                    _plain(now), identity, agent,
+                )  # fmt: skip
+
+    def _knows(self, agent: str) -> bool:
+        return agent in self.computers
+
+    def _beat(self, agent: str, now: datetime) -> None:
+        columns = ", ".join(f'"{name}"' for name in self.logs.schemas["Heartbeat"] if name != "TimeGenerated")
+        self.logs.sql(
+            f"""INSERT INTO Heartbeat__rows (TimeGenerated, {columns})
+            SELECT ?::TIMESTAMP, {columns} FROM beating__rows WHERE agent = ? AND Category = ?""",  # noqa: S608
+            _plain(now), agent, _WORKER_AGENT,
+        )  # fmt: skip
+
+
+def _plain(value: datetime) -> datetime:
+    """DuckDB's TIMESTAMP is UTC without saying so."""
+    return value.replace(tzinfo=None)

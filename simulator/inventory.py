@@ -1,0 +1,147 @@
+"""Resource Graph: the estate's resources as a table that Kusto queries."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import duckdb_kql
+
+from model.documents import Document, Json, at, list_at, text_at
+from model.resource_ids import InvalidResourceId, ResourceId
+from simulator import kql
+from simulator.kql import Result
+from simulator.resources import ResourceStore
+
+TRACKED: Final = (
+    "Microsoft.Compute/virtualMachines",
+    "Microsoft.HybridCompute/machines",
+    "Microsoft.Automation/automationAccounts",
+    "Microsoft.OperationalInsights/workspaces",
+    "Microsoft.OperationsManagement/solutions",
+)
+"""Types that Resource Graph shows in `resources`; what lies below them it does not."""
+CONTAINERS: Final = ("Microsoft.Resources/subscriptions", "Microsoft.Resources/subscriptions/resourceGroups")
+_COLUMNS: Final = {
+    "id": "VARCHAR",
+    "name": "VARCHAR",
+    "type": "VARCHAR",
+    "tenantId": "VARCHAR",
+    "kind": "VARCHAR",
+    "location": "VARCHAR",
+    "resourceGroup": "VARCHAR",
+    "subscriptionId": "VARCHAR",
+    "managedBy": "VARCHAR",
+    "sku": "JSON",
+    "plan": "JSON",
+    "properties": "JSON",
+    "tags": "JSON",
+    "identity": "JSON",
+    "zones": "JSON",
+    "extendedLocation": "JSON",
+}
+_KEPT_RESULTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphResult:
+    """A query's whole answer, from which pages are cut."""
+
+    token: str
+    result: Result
+    rows: list[dict[str, Json]]
+
+
+class Inventory:
+    """Tables `resources` and `resourcecontainers`, made anew when something they show has changed."""
+
+    def __init__(self, resources: ResourceStore) -> None:
+        self.resources = resources
+        self._connection = duckdb_kql.connect()
+        self._shown: tuple[int, ...] | None = None
+        self._results: dict[str, GraphResult] = {}
+        self._count = 0
+
+    def query(self, text: str, subscriptions: Iterable[str], now: datetime) -> GraphResult:
+        """Run a query over some subscriptions (all where none is given). Raises `QueryRejected`."""
+        self._refresh()
+        names = [name.lower() for name in subscriptions]
+        self._connection.execute("SET VARIABLE subscriptions = ?", [names])
+        result = kql.execute(self._connection, text, now, lambda: _COLUMNS)
+        self._count += 1
+        token = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._count}"))
+        answer = GraphResult(token=token, result=result, rows=result.objects())
+        self._results[token] = answer
+        while len(self._results) > _KEPT_RESULTS:
+            self._results.pop(next(iter(self._results)))
+        return answer
+
+    def continued(self, token: str) -> GraphResult | None:
+        """The answer that a skip token belongs to, while it is kept."""
+        return self._results.get(token)
+
+    def _refresh(self) -> None:
+        versions = tuple(self.resources.versions[name.lower()] for name in (*TRACKED, *CONTAINERS))
+        if versions == self._shown:
+            return
+        self._shown = versions
+        for table, types in (("resources", TRACKED), ("resourcecontainers", CONTAINERS)):
+            self._fill(table, types)
+
+    def _fill(self, table: str, types: tuple[str, ...]) -> None:
+        columns = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
+        with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as file:
+            for document in self.resources.of_type(*types):
+                file.write(json.dumps(_row(document), separators=(",", ":")) + "\n")
+            file.flush()
+            self._connection.execute(
+                f"CREATE OR REPLACE TABLE {table}__rows AS SELECT * "  # noqa: S608 - names are ours
+                f"FROM read_json('{file.name}', format='newline_delimited', columns={{{columns}}})"
+            )
+        self._connection.execute(
+            f"CREATE OR REPLACE VIEW {table} AS SELECT * FROM {table}__rows WHERE "  # noqa: S608 - names are ours
+            "len(getvariable('subscriptions')) = 0 "
+            "OR list_contains(getvariable('subscriptions'), lower(subscriptionId))"
+        )
+
+
+def _row(document: Document) -> Document:
+    try:
+        parsed = ResourceId.parse(str(document["id"]))
+        subscription, group = parsed.subscription, parsed.resource_group.lower()
+    except InvalidResourceId:
+        subscription, group = "", ""
+    row: Document = {name: document.get(name) for name in _COLUMNS}
+    text: Document = {name: "" for name, kind in _COLUMNS.items() if kind == "VARCHAR"}
+    row |= {name: row[name] or "" for name in text}
+    return row | {
+        "name": text_at(document, "name") or text_at(document, "displayName"),
+        "type": str(document["type"]).lower(),
+        "resourceGroup": group,
+        "subscriptionId": subscription,
+        "properties": _properties(document),
+    }
+
+
+def _properties(document: Document) -> Json:
+    """Resource Graph keeps a VM's instance view under `extended`, with the power state as an object of its own."""
+    properties = document.get("properties")
+    if not isinstance(properties, dict) or "instanceView" not in properties:
+        return properties
+    view = properties["instanceView"]
+    shown = {key: value for key, value in properties.items() if key != "instanceView"}
+    if not isinstance(view, dict):
+        return shown
+    power = next(
+        (s for s in list_at(view, "statuses") if isinstance(s, dict) and text_at(s, "code").startswith("PowerState/")),
+        None,
+    )
+    kept: Document = {key: at(view, key) for key in ("computerName", "osName", "osVersion") if key in view}
+    if power:
+        kept["powerState"] = power
+    return {**shown, "extended": {"instanceView": kept}}

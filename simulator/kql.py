@@ -1,0 +1,224 @@
+"""KQL executed in DuckDB: a query in, typed columns and rows in Log Analytics' wire form out.
+
+`now()` and `ago()` are the simulated clock's. A construct that `duckdb-kql` lacks is an error, never an empty answer.
+`column_ifexists` is one it lacks; it is put in its place here, because Microsoft's queries on Heartbeat use it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import duckdb
+import duckdb_kql
+from duckdb_kql.types import kusto_type
+
+from model.documents import Json
+
+
+class QueryRejected(Exception):
+    """The query cannot be answered; `inner` is Log Analytics' inner error code."""
+
+    def __init__(self, inner: str, message: str) -> None:
+        super().__init__(message)
+        self.inner = inner
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    name: str
+    type: str
+    """Log Analytics' name of the type: `string`, `datetime`, `dynamic` …"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    columns: tuple[Column, ...]
+    rows: list[tuple[object, ...]]
+    """As DuckDB gives them; `wire_rows` and `objects` say them in JSON."""
+
+    def wire_rows(self) -> list[list[Json]]:
+        """Rows as the query API sends them: dynamic values are JSON text inside a string."""
+        writers = [_WRITERS.get(column.type, _text) for column in self.columns]
+        return [[write(value) for write, value in zip(writers, row, strict=True)] for row in self.rows]
+
+    def objects(self) -> list[dict[str, Json]]:
+        """Rows as Resource Graph sends them: objects, with dynamic values in place."""
+        writers = [_dynamic_in_place if c.type == "dynamic" else _WRITERS.get(c.type, _text) for c in self.columns]
+        names = [column.name for column in self.columns]
+        return [
+            {name: write(value) for name, write, value in zip(names, writers, row, strict=True)} for row in self.rows
+        ]
+
+
+def execute(
+    connection: duckdb.DuckDBPyConnection, query: str, now: datetime, columns_of: Callable[[], Iterable[str]]
+) -> Result:
+    """Run `query` at `now`; `columns_of` names every column that `column_ifexists` may find.
+
+    Raises:
+        QueryRejected: it does not parse, names what does not exist, or needs a construct that is not simulated.
+    """
+    if not query.strip():
+        raise QueryRejected("SyntaxError", "A query must be given.")
+    try:
+        text = _replace_column_ifexists(query, columns_of)
+        cursor = duckdb_kql.execute(connection, text, allow_write=False, query_now=now)
+        described = cursor.description or []
+        columns = tuple(Column(name=str(item[0]), type=kusto_type(item[1])) for item in described)
+        return Result(columns=columns, rows=cursor.fetchall())
+    except duckdb_kql.KqlSyntaxError as error:
+        raise QueryRejected("SyntaxError", f"Query could not be parsed: {error}") from error
+    except duckdb_kql.KqlUnsupportedError as error:
+        raise QueryRejected("NotSimulated", f"The simulated Azure cannot run this query: {error}") from error
+    except duckdb_kql.KqlError as error:
+        raise QueryRejected("SemanticError", f"Semantic error: {error}") from error
+    except duckdb.CatalogException as error:
+        raise QueryRejected("SemanticError", _catalog_message(str(error))) from error
+    except duckdb.BinderException as error:
+        raise QueryRejected("SemanticError", f"Failed to resolve column or scalar expression: {error}") from error
+    except duckdb.Error as error:
+        raise QueryRejected("NotSimulated", f"The simulated Azure failed to run this query: {error}") from error
+
+
+def _catalog_message(message: str) -> str:
+    found = re.search(r"Table with name \"?([^\"\s]+)\"? does not exist", message)
+    if found:
+        return f"'where' operator: Failed to resolve table or column expression named '{found[1]}'"
+    return f"Failed to resolve: {message}"
+
+
+_CALL: Final = re.compile(r"\bcolumn_?ifexists\s*\(\s*([\"'])(?P<name>[^\"']+)\1\s*,", re.IGNORECASE)
+
+
+def _replace_column_ifexists(query: str, columns_of: Callable[[], Iterable[str]]) -> str:
+    """`column_ifexists("X", d)` becomes `X` where any table has that column, else `d`."""
+    known: frozenset[str] | None = None
+    while found := _CALL.search(query):
+        known = frozenset(columns_of()) if known is None else known
+        end = _closing(query, found.end())
+        if end < 0:
+            raise QueryRejected("SyntaxError", "Query could not be parsed: column_ifexists( is not closed")
+        default = query[found.end() : end].strip()
+        chosen = f"['{found['name']}']" if found["name"] in known else f"({default})"
+        query = query[: found.start()] + chosen + query[end + 1 :]
+    return query
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the parenthesis that is open at `start` closes, quoted text left out of account; -1 where it does not."""
+    depth, quote = 1, ""
+    for index in range(start, len(text)):
+        char = text[index]
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+            if not depth:
+                return index
+    return -1
+
+
+def _text(value: object) -> Json:
+    # Kusto has no null text: what is absent is empty.
+    return "" if value is None else str(value)
+
+
+def _whole(value: object) -> Json:
+    return int(value) if isinstance(value, int) else None
+
+
+def _real(value: object) -> Json:
+    if not isinstance(value, int | float | Decimal):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else {"inf": "Infinity", "-inf": "-Infinity"}.get(str(number), "NaN")
+
+
+def _flag(value: object) -> Json:
+    return value if isinstance(value, bool) else None
+
+
+def time_text(value: datetime) -> str:
+    """A time as Log Analytics writes it: `2026-03-10T05:59:00Z`, fractions only where there are any."""
+    value = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    return value.isoformat() + "Z"
+
+
+def _time(value: object) -> Json:
+    match value:
+        case datetime():
+            return time_text(value)
+        case date():
+            return f"{value.isoformat()}T00:00:00Z"
+        case _:
+            return None
+
+
+def _span(value: object) -> Json:
+    if not isinstance(value, timedelta):
+        return None
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    hours, rest = divmod(value.seconds, 3600)
+    text = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
+    if value.microseconds:
+        text += f".{value.microseconds:06}0"
+    return sign + (f"{value.days}.{text}" if value.days else text)
+
+
+def _dynamic_in_place(value: object) -> Json:
+    match value:
+        case str():
+            return _parsed(value)
+        case list() | tuple():
+            return [_dynamic_in_place(item) for item in value]
+        case dict():
+            return {str(key): _dynamic_in_place(item) for key, item in value.items()}
+        case datetime():
+            return time_text(value)
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return str(value)
+
+
+def _parsed(text: str) -> Json:
+    try:
+        value: Json = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _dynamic(value: object) -> Json:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(_dynamic_in_place(value), separators=(",", ":"))
+
+
+_WRITERS: Final[dict[str, Callable[[object], Json]]] = {
+    "string": _text,
+    "guid": _text,
+    "int": _whole,
+    "long": _whole,
+    "real": _real,
+    "decimal": lambda value: None if value is None else str(value),
+    "bool": _flag,
+    "datetime": _time,
+    "timespan": _span,
+    "dynamic": _dynamic,
+}
+
+
+def quoted(name: str) -> str:
+    """A DuckDB identifier."""
+    return '"' + name.replace('"', '""') + '"'
