@@ -143,11 +143,10 @@ class TableLedger:
         if about is not None:
             wanted, parameters = f"{wanted} and About eq @about", {**parameters, "about": _digest(utf8(about))}
         if kinds is not None:
-            named = {f"kind{number}": _digest(utf8(kind)) for number, kind in enumerate(sorted(kinds))}
-            if not named:
+            if not kinds:
                 return ()
-            wanted = f"{wanted} and ({' or '.join(f'Kind eq @{name}' for name in named)})"
-            parameters = {**parameters, **named}
+            # Hexadecimal digests: the SDK puts parameters in only where white space stands around them.
+            wanted += " and (" + " or ".join(f"Kind eq '{_digest(utf8(kind))}'" for kind in sorted(kinds)) + ")"
         with self._table("list") as table:
             rows = {str(row["RowKey"]): row for row in table.query_entities(wanted, parameters=parameters)}
             found = sorted((row for key, row in rows.items() if key.startswith(_ENTRY)), key=lambda row: row["Place"])
