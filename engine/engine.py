@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -129,6 +129,29 @@ class Engine:
             "close": self.close,
         }
 
+    # Being asked
+
+    def accept(self, request: SweepRequest) -> bool:
+        """Write a run down before its process starts, so that it can be looked up; False where it already is."""
+        header: Document = {
+            **request.document,
+            "dryRun": not self._acting(request),
+            "scope": self._scope(request),
+        }
+        lines = _Line("run", "run", header), _Line("status:running", "status", {"status": "running"})
+        return self._record(request.run, *lines)[0]
+
+    def accept_apply(self, run: str, attempt: str, findings: Sequence[str] | None, by: str) -> None:
+        """Write down that the saved plan of a run is to be applied, before the process starts."""
+        self._record(
+            run,
+            _Line(f"apply:{attempt}", "apply", {"by": by, "findings": None if findings is None else list(findings)}),
+            _Line(f"status:{attempt}", "status", {"status": "running"}),
+        )
+
+    def _acting(self, request: SweepRequest) -> bool:
+        return not request.dry_run and not self.settings.dry_run
+
     # Reading and deciding
 
     def survey(self, document: Document) -> Document:
@@ -138,12 +161,8 @@ class Engine:
             # Delivered twice: the plan that was recorded is the plan.
             return surveyed[0].body
         states = frozenset(FailureState if request.states is None else request.states)
-        acting = not request.dry_run and not self.settings.dry_run
-        self._record(
-            request.run,
-            _Line("run", "run", {**request.document, "dryRun": not acting, "scope": self._scope(request)}),
-            _Line("status:running", "status", {"status": "running"}),
-        )
+        acting = self._acting(request)
+        self.accept(request)
         before = self._counted()
         survey = self._look(states)
         facts = survey.facts
@@ -190,11 +209,8 @@ class Engine:
         """Take up the saved plan of a run, or the named findings of it. Nothing is decided here: see `second_look`."""
         run, attempt = text_at(document, "run"), text_at(document, "attempt")
         wanted = document.get("findings")
-        self._record(
-            run,
-            _Line(f"apply:{attempt}", "apply", {"by": document.get("by"), "findings": wanted}),
-            _Line(f"status:{attempt}", "status", {"status": "running"}),
-        )
+        named = [key for key in wanted if isinstance(key, str)] if isinstance(wanted, list) else None
+        self.accept_apply(run, attempt, named, text_at(document, "by"))
         treatments = [
             treatment
             for treatment in self._saved(run).values()
@@ -528,9 +544,9 @@ class Engine:
         recorded = {entry.id: entry for entry in entries if entry.kind == "step"}
         return _Case(run=run, key=key, number=len(failed), plan=plan, recorded=recorded)
 
-    def _record(self, run: str, *lines: _Line) -> None:
+    def _record(self, run: str, *lines: _Line) -> tuple[bool, ...]:
         now = self.clock.now()
-        self.ledger.append([Entry(run=run, at=now, **line._asdict()) for line in lines])
+        return self.ledger.append([Entry(run=run, at=now, **line._asdict()) for line in lines])
 
     def _step_record(
         self, case: _Case, index: int, event: str, body: Document, wrote: tuple[str, Document] | None = None
