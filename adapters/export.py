@@ -20,7 +20,7 @@ from adapters.arm import id_of
 from adapters.estate import AT_ONCE, NAMESPACE, AzureEstate
 from adapters.log_queries import NO_TABLE, answer_queries
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing, Progress, quiet
-from model.documents import Document, text_at
+from model.documents import Document, at, text_at
 from model.facts import Row, Unreadable
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 from model.times import format_time
@@ -182,7 +182,17 @@ class _Documents:
     def _virtual_machines(self) -> Iterator[Document]:
         for subscription in self.estate.subscriptions:
             path = f"/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachines"
-            yield from self.arm.all_of(path, {"$expand": "instanceView"})
+            # The list of all takes no `$expand`: what runs, and how, comes from a second list, with little else.
+            views = {id_of(m, "status").lower(): at(m, "properties.instanceView") for m in self._statuses(path)}
+            for machine in self.arm.all_of(path):
+                properties, view = machine.get("properties"), views.get(id_of(machine, "virtual machines").lower())
+                if isinstance(properties, dict) and view is not None:
+                    yield machine | {"properties": properties | {"instanceView": view}}
+                else:
+                    yield machine
+
+    def _statuses(self, path: str) -> list[Document]:
+        return self.arm.all_of(path, {"statusOnly": "true"})
 
     def _arc_machines(self) -> Iterator[Document]:
         for subscription in self.estate.subscriptions:
