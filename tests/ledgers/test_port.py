@@ -181,7 +181,10 @@ class TestAnyText:
     @given(
         run=st.text(st.characters(), min_size=1, max_size=40),
         entries=st.lists(st.tuples(any_text, any_text, any_json), max_size=6, unique_by=lambda entry: entry[0]),
-        at=st.datetimes(timezones=st.timezones()),
+        # An hour that a clock shows twice or never is unequal to the same instant in another zone (PEP 495).
+        at=st.datetimes(timezones=st.timezones()).filter(
+            lambda at: at.replace(fold=0).utcoffset() == at.replace(fold=1).utcoffset()
+        ),
     )
     @example(run="a/b\\c#d?e%2F\t\x00\x7f'' or 1", entries=[("\ud800", "'", {}), ("", "", [])], at=NOW)
     def test_ids_kinds_and_bodies_may_hold_any_character(
