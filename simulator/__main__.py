@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
 import threading
 import time
@@ -38,7 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_local_settings(arguments.settings, settings)
     announcement = threading.Thread(target=_announce, args=(server, settings), daemon=True)
     announcement.start()
-    server.run()
+    # The server passes a signal on once it has shut down; that is the end wished for, not a failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
     return 0
 
 

@@ -67,6 +67,11 @@ class Deployments:
         """(deployment, agent) to the identity that the machine had when it was added."""
         self._needed: dict[tuple[str, str], timedelta] = {}
         self._generation: dict[str, int] = {}
+        self._reported: set[tuple[object, ...]] = set()
+        """(deployment, agent) of which Log Analytics has heard something."""
+        if "UpdateRunProgress" in logs.schemas:
+            known = "SELECT DISTINCT lower(UpdateRunName), lower(ResourceId) FROM UpdateRunProgress__rows"
+            self._reported |= set(logs.sql(known))
         latest = self._latest_machine_runs()
         for document in self._documents():
             name = text_at(document, "name").lower()
@@ -234,7 +239,7 @@ class Deployments:
 
     def _progress(self, run: Document, part: _Part) -> None:
         """What the machine tells Log Analytics of each update: as last time, but what only lacked time is done now."""
-        if "UpdateRunProgress" not in self.logs.schemas:
+        if (text_at(run, "properties.softwareUpdateConfiguration.name").lower(), part.agent) not in self._reported:
             return
         done = "InstallationStatus" if part.status == _EXCEEDED else (
             "CASE WHEN InstallationStatus = 'MaintenanceWindowExceeded' THEN 'Succeeded' ELSE InstallationStatus END"

@@ -39,6 +39,8 @@ class Estate:
         self.providers = Providers(self.resources, self.clock)
         self.inventory = Inventory(self.resources)
         self.operations = Operations()
+        # Now rather than under the first request, which would seem slow.
+        self.inventory.refresh()
 
     @property
     def now(self) -> datetime:

@@ -69,7 +69,7 @@ class Inventory:
 
     def query(self, text: str, subscriptions: Iterable[str], now: datetime) -> GraphResult:
         """Run a query over some subscriptions (all where none is given). Raises `QueryRejected`."""
-        self._refresh()
+        self.refresh()
         names = [name.lower() for name in subscriptions]
         self._connection.execute("SET VARIABLE subscriptions = ?", [names])
         result = kql.execute(self._connection, text, now, lambda: _COLUMNS)
@@ -85,7 +85,8 @@ class Inventory:
         """The answer that a skip token belongs to, while it is kept."""
         return self._results.get(token)
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Show what there is now; cheap where nothing has changed."""
         versions = tuple(self.resources.versions[name.lower()] for name in (*TRACKED, *CONTAINERS))
         if versions == self._shown:
             return

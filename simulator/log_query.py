@@ -136,11 +136,8 @@ def _partial_error() -> Document:
         "details": [
             {
                 "code": "EngineError",
-                "message": "Something went wrong processing your query on the server.",
-                "innererror": {
-                    "code": "-2133196797",
-                    "message": "The results of this query exceed the set limit of 64000000 bytes.",
-                },
+                "message": "Something went wrong processing your query on the server: its results exceed the set limit "
+                "of 64000000 bytes.",
             }
         ],
     }

@@ -36,6 +36,10 @@ class Machines:
         self.resources, self.heartbeats, self.clock = resources, heartbeats, clock
         self._given = {key.lower(): guest for key, guest in fleet.guests.items()}
         self._guests: dict[str, Guest] = {}
+        self._named: dict[str, str] = {}
+        for agent, computer in heartbeats.computers.items():
+            for name in (computer.lower(), computer.lower().partition(".")[0]):
+                self._named.setdefault(name, agent)
         self._user_groups = self._user_groups_by_machine()
         self.effects = Effects(restarted=self._restarted)
         for agent in self._given:
@@ -68,9 +72,9 @@ class Machines:
     def agent_named(self, computer: str) -> str:
         """The agent of a computer that is known by name only."""
         wanted = computer.lower()
-        for agent, name in self.heartbeats.computers.items():
-            if name.lower() in {wanted, wanted.partition(".")[0]} or name.lower().partition(".")[0] == wanted:
-                return agent
+        for name in (wanted, wanted.partition(".")[0]):
+            if name in self._named:
+                return self._named[name]
         return f"name:{wanted}"
 
     def is_reachable(self, resource_id: str) -> bool:
