@@ -241,7 +241,8 @@ def _escaped(segment: str) -> str:
     return segment.replace("~", "~0").replace("/", "~1")
 
 
-_RESOURCE_ID: Final = r"(subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/[^/]+(?:/[^/]+/[^/]+)+)"
+# What lies below a provider's `locations` is no resource: the operations that are under way there.
+_RESOURCE_ID: Final = r"(subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/[^/]+(?!/locations/)(?:/[^/]+/[^/]+)+)"
 _PARENT: Final = r"([^/]+/[^/]+(?:/[^/]+/[^/]+)*)"
 
 

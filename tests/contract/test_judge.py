@@ -258,6 +258,8 @@ def test_a_resource_of_any_type_is_known_by_its_id_and_a_list_of_them_is_not(jud
 
     assert judge.knows("GET", f"{workspace}/anything/by-name?api-version=2020-01-01")
     assert not judge.knows("GET", f"{workspace}/intelligencePacks?api-version=2025-07-01")
+    place = "/subscriptions/s/providers/Microsoft.Compute/locations/westeurope"
+    assert not judge.knows("GET", f"{place}/operations/1?api-version=2024-07-01")
 
 
 def test_the_newest_document_answers_for_an_api_version_that_is_not_at_hand(judge: Judge) -> None:
