@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from detectors.protocol import unreadable
-from model.documents import at
 from model.facts import Deployment, Facts, Reading, UpdateRun
 from model.findings import Detection, Finding, Unknown
-from model.runs import newest_runs
+from model.runs import UNDER_WAY, newest_runs, runs_again
 from model.states import FailureState
 from model.times import format_duration, format_time, in_words
 
@@ -24,10 +23,10 @@ class MaintenanceWindowExceeded:
     """A deployment ran out of time, so that machines stay without updates that were due.
 
     Looks like: runs end `MaintenanceWindowExceeded`; updates are skipped or left for the next run.
-    Evidence: the newest run's status, at the window that the deployment has now.
-    Healthy: the newest run succeeded; the deployment is disabled, or a one-time deployment that is over; updates failed
-    with an error in the same run, which is the failure to mend first.
-    Unknown: the window was changed since the newest run, so that only the next one can tell.
+    Evidence: the status of the newest run that has ended, at the window that the deployment has now.
+    Healthy: that run succeeded; the deployment is disabled, or over; updates failed with an error in that run on the
+    machines that ran out of time, which is the failure to mend first.
+    Unknown: a run is under way, or the window was made longer since the newest run, so that only the next one can tell.
     Source: troubleshooting article, "Update deployment exceeded its maintenance window" (S11).
     """
 
@@ -47,20 +46,25 @@ class MaintenanceWindowExceeded:
         if gap := unreadable(self, facts):
             yield gap
             return
-        failed = {str(row.get("RunId")): row for row in facts.rows["failed-installations"]}
-        failed_machines = {run.run for run in facts.machine_runs if _HRESULT.search(run.error)}
+        under_way = {run.deployment for run in facts.runs if run.status in UNDER_WAY}
         for deployment, runs in self._exceeded(facts):
             newest = runs[0]
-            if newest.id in failed or newest.id in failed_machines:
+            if _failed_otherwise(newest, facts):
                 continue
             if unread := facts.missing(deployment.id):
                 yield Unknown(state=self.finds, target=deployment.id, missing=unread.what)
                 continue
             document = facts.documents.get(deployment.id)
-            if document is None or at(document, "properties.scheduleInfo.isEnabled") is not True:
+            coming = runs_again(document, facts.now) if document is not None else False
+            if coming is False:
                 continue
-            now_over = deployment.next_run is None or deployment.next_run <= facts.now
-            if deployment.frequency.lower() == "onetime" and now_over:
+            if coming is None:
+                missing = f"whether {deployment.name} will run again"
+                yield Unknown(state=self.finds, target=deployment.id, missing=missing)
+                continue
+            if deployment.name.lower() in under_way:
+                missing = f"the end of the run of {deployment.name} that is under way"
+                yield Unknown(state=self.finds, target=deployment.id, missing=missing)
                 continue
             if deployment.duration is None or newest.configured_duration is None:
                 yield Unknown(
@@ -75,7 +79,7 @@ class MaintenanceWindowExceeded:
                 )
                 continue
             exceeded = [run for run in runs if run.status == _EXCEEDED]
-            often = f"{len(exceeded)} of the last {len(runs)} runs"
+            often = f"{len(exceeded)} of the last {len(runs)} runs" if len(runs) > 1 else "the only run on record"
             yield Finding(
                 state=self.finds,
                 target=deployment.id,
@@ -91,6 +95,20 @@ class MaintenanceWindowExceeded:
 
     def _exceeded(self, facts: Facts) -> Iterator[tuple[Deployment, tuple[UpdateRun, ...]]]:
         for id_, runs in newest_runs(facts).by_deployment.items():
-            last = runs[: self.of_last]
-            if last[0].status == _EXCEEDED and sum(run.status == _EXCEEDED for run in last) >= self.exceeded_runs:
+            last = tuple(run for run in runs if run.status not in UNDER_WAY)[: self.of_last]
+            exceeded = sum(run.status == _EXCEEDED for run in last)
+            if last and last[0].status == _EXCEEDED and exceeded >= self.exceeded_runs:
                 yield facts.deployments[id_], last
+
+
+def _failed_otherwise(run: UpdateRun, facts: Facts) -> bool:
+    """True where the machines that ran out of time also failed to download or install something.
+
+    Where nobody says which machines ran out of time, a failure anywhere in the run counts.
+    """
+    parts = [part for part in facts.machine_runs if part.run == run.id]
+    late = {part.source_computer_id for part in parts if part.status == _EXCEEDED}
+    failed = {part.source_computer_id for part in parts if _HRESULT.search(part.error)}
+    rows = facts.rows["failed-installations"]
+    failed |= {str(row.get("SourceComputerId")) for row in rows if row.get("RunId") == run.id}
+    return bool(failed & late if late and "" not in late | failed else failed)

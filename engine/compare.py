@@ -22,8 +22,12 @@ def moved(saved: Plan, fresh: Plan, ours: Mapping[str, Document]) -> Change | No
         return Change(field="remediation", before=saved.remediation, after=fresh.remediation)
     if len(saved.steps) != len(fresh.steps):
         return Change(field="steps", before=len(saved.steps), after=len(fresh.steps))
+    written: set[str] = set()
     for number, (before, after) in enumerate(zip_longest(saved.steps, fresh.steps)):
-        if change := _step_moved(before, after, ours):
+        # Only the first step at a target meets the world; a later one meets what the plan itself has made of it.
+        met = {} if target_of(before) in written else ours
+        written.add(target_of(before))
+        if change := _step_moved(before, after, met):
             return Change(field=f"steps[{number}].{change.field}", before=change.before, after=change.after)
     return None
 

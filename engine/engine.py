@@ -385,8 +385,7 @@ class Engine:
                 why = f"still found: {found[key].reason}"
                 self._conclude(run, attempt, key, plan.remediation, Outcome.INEFFECTIVE, why)
             elif doubt is None:
-                why = f"not found any more; {plan.settle.why}"
-                self._conclude(run, attempt, key, plan.remediation, Outcome.REMEDIATED, why)
+                self._conclude(run, attempt, key, plan.remediation, Outcome.REMEDIATED, "not found any more")
             elif looks < _LOOKS:
                 body: Document = {"finding": key, "due": format_time(now + _LOOK_AGAIN), "missing": doubt.missing}
                 self._record(run, _Line(f"relook:{key}:{looks}", "relook", body, key))

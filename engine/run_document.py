@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from engine.compare import target_of
 from engine.ports import Entry
 from engine.wire import from_json
 from model.deployments import body_to_put
-from model.documents import Document, Json, differences
+from model.documents import ABSENT, Change, Document, Json, differences
 from model.plans import (
     Allow,
     AwaitIdentity,
@@ -26,6 +28,8 @@ from model.plans import (
     run_command_name,
 )
 from model.times import format_time, in_words
+
+_QUOTED: Final = re.compile(r'"[^"]*"')
 
 
 def step_id(run: str, finding: str, index: int, number: int = 0) -> str:
@@ -170,13 +174,22 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
 
 def _diff(step: PutDeployment | PutSavedSearch) -> list[Json]:
     """Field by field, without what the service itself writes."""
-    if isinstance(step, PutDeployment):
-        before: Document = body_to_put(step.before)
-    else:
-        before = step.before
+    before: Document = body_to_put(step.before) if isinstance(step, PutDeployment) else step.before
+    changes = [part for change in differences(before, step.after) for part in _literals(change)]
+    return [{"field": change.field, "before": change.before, "after": change.after} for change in changes]
+
+
+def _literals(change: Change) -> list[Change]:
+    """A query that differs in its quoted texts only, as those texts: one of a thousand ids is one line."""
+    if not isinstance(change.before, str) or not isinstance(change.after, str):
+        return [change]
+    before, after = (_QUOTED.findall(text) for text in (change.before, change.after))
+    gone, new = [text for text in before if text not in after], [text for text in after if text not in before]
+    if len(before) < 2 or not gone + new or len(gone + new) > len(before):
+        return [change]
     return [
-        {"field": change.field, "before": change.before, "after": change.after}
-        for change in differences(before, step.after)
+        *(Change(field=f"{change.field} {text}", before=text, after=ABSENT) for text in gone),
+        *(Change(field=f"{change.field} {text}", before=ABSENT, after=text) for text in new),
     ]
 
 

@@ -63,7 +63,7 @@ class WidenMaintenanceWindow:
             return declined(
                 finding,
                 self.id,
-                f"its window is already {in_words(present)}, the maximum",
+                f"its window is {in_words(present)} already, and none is made longer than {in_words(self.maximum)}",
                 f"Split {deployment.name}: give some of its {len(deployment.azure_machines)} machines a deployment of "
                 "their own.",
                 "Download updates before the window, so that it is used for installing only.",
