@@ -36,8 +36,8 @@ class Server:
     def __init__(self, fleet: Fleet, *, port: int = 0, options: Options | None = None) -> None:
         self.estate = Estate(fleet, options)
         self.socket = socket.create_server((HOST, port))
-        # Accepted connections inherit it. asyncio sets it only on sockets that say they are TCP, which these do not, and
-        # without it every answer waits for the client's delayed acknowledgement: 40 ms each.
+        # Accepted connections inherit it. asyncio sets it only on sockets that say they are TCP, which these do not;
+        # without it every answer waits for the client's delayed acknowledgement, 40 ms.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://{HOST}:{self.socket.getsockname()[1]}"
         self.app = SimulatedAzure(self.estate, self._cut)
