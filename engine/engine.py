@@ -407,6 +407,10 @@ class Engine:
             run, _Line(f"status:failed:{uuid.uuid4().hex[:8]}", "status", {"status": "failed", "error": reason})
         )
 
+    def reopen(self, run: str) -> None:
+        """A process that could not be started is started after all."""
+        self._record(run, _Line(f"status:again:{uuid.uuid4().hex[:8]}", "status", {"status": "running"}))
+
     def document(self, run: str) -> Document | None:
         """The run document, or None for an unknown run."""
         return run_document(self.ledger.entries(run))
