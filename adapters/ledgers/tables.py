@@ -60,6 +60,12 @@ _TRANSACTION_BYTES: Final = 2 * 1024 * 1024
 _PATIENCE: Final = timedelta(minutes=2)
 """How long to go on losing to other writers. A loser tries again at once, and somebody wins each round."""
 
+_AGAIN: Final = ("GET", "POST", "PUT", "DELETE")
+"""What the SDK may send again when an answer is lost. It leaves out POST, not knowing that ours can be told apart."""
+_CONNECT: Final = 10
+_READ: Final = 60
+"""Seconds; the SDK's own are five minutes each, half a function's life."""
+
 _KEPT: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
 
 type _Row = Mapping[str, str | int | bytes]
@@ -97,7 +103,9 @@ class TableLedger:
             from azure.data.tables import TableClient  # noqa: PLC0415 - 0.2 s that a start without a ledger saves
 
             try:
-                return TableClient.from_connection_string(text, table_name=table)
+                return TableClient.from_connection_string(
+                    text, table_name=table, connection_timeout=_CONNECT, read_timeout=_READ
+                )
             except ValueError as error:
                 # The SDK's own message may hold a piece of the key.
                 raise LedgerUnreadable("ledger: the connection string is malformed") from error
@@ -111,7 +119,13 @@ class TableLedger:
         def client() -> TableClient:
             from azure.data.tables import TableClient  # noqa: PLC0415
 
-            return TableClient(endpoint, table_name=table, credential=credential)
+            return TableClient(
+                endpoint,
+                table_name=table,
+                credential=credential,
+                connection_timeout=_CONNECT,
+                read_timeout=_READ,
+            )
 
         return cls(client, f"table {table} at {endpoint}")
 
@@ -186,7 +200,7 @@ class TableLedger:
             for _ in self._rounds():
                 # Most keys are free: try to make the row first, and look at it only where there is one.
                 try:
-                    table.create_entity(wanted)
+                    table.create_entity(wanted, retry_on_methods=_AGAIN)
                 except ResourceExistsError:
                     pass
                 else:
@@ -195,6 +209,8 @@ class TableLedger:
                     row = table.get_entity(_CLAIMS, str(wanted["RowKey"]))
                     if (other := from_utf8(row["Holder"])) != holder and row["Until"] > write_time(now):
                         return other
+                    if other == holder and row["Until"] == wanted["Until"]:
+                        return holder
                     table.update_entity(
                         wanted,
                         mode=UpdateMode.REPLACE,
@@ -235,14 +251,15 @@ class TableLedger:
         """Write what is not there yet; answers the keys of the rows that are this writer's."""
         from azure.core import MatchConditions  # noqa: PLC0415
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415
-        from azure.data.tables import TableErrorCode, TableTransactionError  # noqa: PLC0415
+        from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode  # noqa: PLC0415
 
         partition = _partition(run)
         with self._table("append") as table:
             for packed in batch:
                 for number, part in enumerate(packed.parts):
                     table.upsert_entity(
-                        {"PartitionKey": partition, "RowKey": _part_key(packed.digest, number), **_properties(part)}
+                        {"PartitionKey": partition, "RowKey": _part_key(packed.digest, number), **_properties(part)},
+                        mode=UpdateMode.REPLACE,
                     )
             mine = {packed.key for packed in batch}
             pending = batch
@@ -252,7 +269,7 @@ class TableLedger:
                     place = int(head["Place"])
                 except ResourceNotFoundError:
                     # Listed before it has entries: a crash in between leaves an empty run, never a hidden one.
-                    table.upsert_entity({"PartitionKey": _RUNS, "RowKey": _backwards(run)})
+                    table.upsert_entity({"PartitionKey": _RUNS, "RowKey": _backwards(run)}, mode=UpdateMode.REPLACE)
                     head, place = None, 0
                 moved = {"PartitionKey": partition, "RowKey": _HEAD, "Place": place + len(pending)}
                 condition = (
@@ -267,7 +284,8 @@ class TableLedger:
                         [
                             ("update", moved, {"mode": "replace", **condition}) if head else ("create", moved),
                             *(("create", row) for row in rows),
-                        ]
+                        ],
+                        retry_on_methods=_AGAIN,
                     )
                 except TableTransactionError as error:
                     # The SDK sets the code on the instance without declaring it.
@@ -294,13 +312,15 @@ class TableLedger:
         return {str(row["RowKey"]): str(row["Writer"]) for row in rows}
 
     def _unpack(self, run: str, row: TableEntity, part: Callable[[str], TableEntity]) -> Entry:
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415
+
         try:
             digest = str(row["Digest"]) if "Digest" in row else ""
             parts = (part(_part_key(digest, number)) for number in range(int(row["Parts"]))) if digest else (row,)
             data = b"".join(_joined(piece) for piece in parts)
             id_, kind, about, at, body = cast("tuple[str, str, str, str, Document]", json.loads(zlib.decompress(data)))
             return Entry(run=run, id=id_, kind=kind, at=datetime.fromisoformat(at), body=body, about=about)
-        except (KeyError, ValueError, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, zlib.error, ResourceNotFoundError) as error:
             raise LedgerUnreadable(
                 f"ledger {self._name}: row {row.get('RowKey')} of run {run} is damaged: {error}"
             ) from error
