@@ -23,7 +23,7 @@ class AutomationRpNotRegistered:
     Evidence: `registrationState` of the provider, in every subscription in scope and in every one that a deployment's
     dynamic query names.
     Healthy: `Registered`; `Registering` is on its way.
-    Unknown: the provider could not be read, or is being unregistered.
+    Unknown: the provider could not be read, or is being unregistered; a query's scope is in no subscription.
     Source: troubleshooting article, "Unable to register Automation Resource Provider" (S2).
     """
 
@@ -42,6 +42,11 @@ class AutomationRpNotRegistered:
         if unread := facts.missing(Reading.PROVIDERS):
             yield Unknown(state=self.finds, target="", missing=unread.what)
             return
+        for deployment in sorted(facts.deployments.values(), key=lambda deployment: deployment.id):
+            for scope in deployment.query_scopes:
+                if _subscription(scope) is None:
+                    missing = f"the subscription of {scope[:200]!r}, which a dynamic query of {deployment.name} names"
+                    yield Unknown(state=self.finds, target=deployment.id, missing=missing)
         named = _named_by_queries(facts)
         for subscription in sorted(facts.subscriptions | named.keys()):
             target = f"/subscriptions/{subscription}"
@@ -77,10 +82,14 @@ def _named_by_queries(facts: Facts) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for deployment in facts.deployments.values():
         for scope in deployment.query_scopes:
-            try:
-                names = named.setdefault(subscription_of(scope), [])
-            except InvalidResourceId:
-                continue
-            if deployment.name not in names:
+            subscription = _subscription(scope)
+            if subscription is not None and deployment.name not in (names := named.setdefault(subscription, [])):
                 names.append(deployment.name)
     return named
+
+
+def _subscription(scope: str) -> str | None:
+    try:
+        return subscription_of(scope)
+    except InvalidResourceId:
+        return None

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import ClassVar, Final
 
 from detectors.protocol import unreadable
 from model.facts import Deployment, Facts, Machine, MachineRun, Reading, Row
 from model.findings import Detection, Finding, Unknown
 from model.resource_ids import vm_ids
-from model.runs import newest_runs
+from model.runs import newest_runs, runs_again
 from model.states import FailureState
 from model.times import parse_time
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A machine that failed to start in the newest run of a deployment that names it."""
+
+    run: MachineRun
+    deployment: Deployment
+    started: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +32,12 @@ class SourceIdChanged:
     """A machine's agent was reinstalled or reset, and deployments that name the machine still call its old identity.
 
     Looks like: machine runs end `FailedToStart`, "a hybrid worker group that does not exist".
-    Evidence: in the newest run of a deployment, the machine failed to start under a `SourceComputerId` that is not the
-    one it beats with now; one resource id, one VM id.
-    Healthy: the newest run used the present identity, whatever the identity was before.
-    Unknown: the deployment was edited since that run, so that only its next run can tell.
+    Evidence: in the newest run of a deployment, the machine failed to start under a `SourceComputerId` that it had once
+    and has no more; one resource id, one VM id.
+    Healthy: the newest run used the present identity, whatever the identity was before; the old identity was another
+    VM's, which had the resource id before; the deployment will not run again.
+    Unknown: the deployment was edited since that run, so that only its next run can tell; the run does not say whom it
+    called; the VM's own id is missing; the deployment's schedule could not be read.
     Source: troubleshooting article, "Scheduled update fails for a machine" (S6).
     """
 
@@ -35,70 +49,103 @@ class SourceIdChanged:
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         """Every deployment that names a machine in this state: each of them has to be edited."""
-        machines = {machine.id for machine, _, _ in self._called_by_old_identity(facts)}
-        return frozenset(d.id for d in facts.deployments.values() if machines.intersection(d.azure_machines))
+        machines = _failed_calls(facts, _identities(facts)).keys()
+        return frozenset(d.id for d in facts.deployments.values() if not machines.isdisjoint(d.azure_machines))
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts):
             yield gap
             return
-        calls: dict[str, list[tuple[MachineRun, Deployment]]] = {}
-        for machine, run, deployment in self._called_by_old_identity(facts):
-            calls.setdefault(machine.id, []).append((run, deployment))
-        for machine_id, failed in calls.items():
-            machine, current = facts.machines[machine_id], _identities(facts)[machine_id][-1]
-            open_calls = [(run, deployment) for run, deployment in failed if not _edited_since(run, deployment)]
-            if not open_calls:
-                edited = ", ".join(sorted(deployment.name for _, deployment in failed))
-                yield Unknown(
-                    state=self.finds,
-                    target=machine_id,
-                    missing=f"a run of {edited} since it was edited; the next one tells",
-                )
-                continue
-            names = sorted(deployment.name for _, deployment in open_calls)
-            was = sorted({run.source_computer_id for run, _ in open_calls})
-            yield Finding(
-                state=self.finds,
-                target=machine_id,
-                name=machine.name,
-                reason=f"{', '.join(names)} called {', '.join(was)}; it beats as {current['SourceComputerId']}",
-                since=parse_time(current.get("First")),
-                evidence={
-                    "computer": current.get("Computer"),
-                    "sourceComputerIdWas": list(was),
-                    "sourceComputerIdIs": current.get("SourceComputerId"),
-                    "deployments": list(names),
-                    "machineRuns": [run.id for run, _ in open_calls],
-                },
-            )
-
-    def _called_by_old_identity(self, facts: Facts) -> Iterator[tuple[Machine, MachineRun, Deployment]]:
-        """Machine runs of each deployment's newest run that failed to start under an identity of the past."""
-        newest = newest_runs(facts)
         identities = _identities(facts)
-        for run in facts.machine_runs:
-            deployment = newest.deployment_of(run.run)
-            machine, beats = facts.machines.get(run.target), identities.get(run.target)
-            if run.status != "failedtostart" or not run.source_computer_id:
-                continue
-            if deployment is None or run.target not in deployment.azure_machines or machine is None or not beats:
-                continue
-            current = beats[-1]
-            # The newest beats must be this very VM's: a resource id is used again when a VM is built anew.
-            if machine.vm_id and machine.vm_id not in vm_ids(str(current.get("VmId"))):
-                continue
-            if current.get("SourceComputerId") != run.source_computer_id:
-                yield machine, run, deployment
+        for machine_id, calls in _failed_calls(facts, identities).items():
+            machine, beats = facts.machines[machine_id], identities[machine_id]
+            open_calls: list[_Call] = []
+            doubts: list[str] = []
+            for call in calls:
+                match _judged(call, machine, beats, facts):
+                    case True:
+                        open_calls.append(call)
+                    case str() as doubt:
+                        doubts.append(doubt)
+                    case False:
+                        pass
+            if open_calls:
+                yield self._finding(machine, beats[-1], open_calls)
+            elif doubts:
+                yield Unknown(state=self.finds, target=machine_id, missing="; ".join(sorted(set(doubts))))
+
+    def _finding(self, machine: Machine, current: Row, calls: list[_Call]) -> Finding:
+        names = sorted(call.deployment.name for call in calls)
+        was = sorted({call.run.source_computer_id for call in calls})
+        return Finding(
+            state=self.finds,
+            target=machine.id,
+            name=machine.name,
+            reason=f"{', '.join(names)} called {', '.join(was)}; it beats as {current['SourceComputerId']}",
+            since=parse_time(current.get("First")),
+            evidence={
+                "computer": current.get("Computer"),
+                "sourceComputerIdWas": [*was],
+                "sourceComputerIdIs": current.get("SourceComputerId"),
+                "deployments": [*names],
+                "machineRuns": [call.run.id for call in calls],
+            },
+        )
 
 
 def _identities(facts: Facts) -> dict[str, list[Row]]:
-    """Each machine's identities, the one it beats with now last."""
+    """The identities of each machine that had several, the one it beats with now last."""
     found: dict[str, list[Row]] = {}
-    for row in sorted(facts.rows.get("source-id-changed", ()), key=lambda row: str(row.get("Last"))):
+    for row in sorted(
+        facts.rows.get("source-id-changed", ()), key=lambda row: parse_time(row.get("Last")) or _LONG_AGO
+    ):
         found.setdefault(str(row.get("MachineId")), []).append(row)
     return found
 
 
-def _edited_since(run: MachineRun, deployment: Deployment) -> bool:
-    return run.start is not None and deployment.last_modified is not None and deployment.last_modified > run.start
+def _failed_calls(facts: Facts, identities: dict[str, list[Row]]) -> dict[str, list[_Call]]:
+    """By machine: what failed to start in a deployment's newest run, and not under the machine's present identity."""
+    newest = newest_runs(facts)
+    found: dict[str, list[_Call]] = {}
+    for run in facts.machine_runs:
+        deployment, beats = newest.deployment_of(run.run), identities.get(run.target)
+        if run.status != "failedtostart" or deployment is None or not beats:
+            continue
+        if run.target not in facts.machines or run.target not in deployment.azure_machines:
+            continue
+        if run.source_computer_id != beats[-1].get("SourceComputerId"):
+            started = run.start or newest.by_deployment[deployment.id][0].start
+            found.setdefault(run.target, []).append(_Call(run=run, deployment=deployment, started=started))
+    return found
+
+
+def _judged(call: _Call, machine: Machine, beats: list[Row], facts: Facts) -> bool | str:
+    """True where the deployment still calls an identity of the past, or in words why that cannot be told."""
+    deployment, own_id = call.deployment, "the VM's own id, in the inventory and in its heartbeats"
+    if not call.run.source_computer_id:
+        return f"the identity that the newest run of {deployment.name} called"
+    old = next((row for row in beats if row.get("SourceComputerId") == call.run.source_computer_id), None)
+    if old is None:
+        # It never was this machine's, or so long ago that nothing is known of it.
+        return False
+    for row in (beats[-1], old):
+        spellings = vm_ids(str(row.get("VmId")))
+        if not machine.vm_id or not spellings:
+            return own_id
+        if machine.vm_id not in spellings:
+            # A resource id is used again when a VM is built anew: that is another machine, not another identity.
+            return False
+    if unread := facts.missing(deployment.id):
+        return unread.what
+    if (document := facts.documents.get(deployment.id)) is None:
+        return False
+    match runs_again(document, facts.now):
+        case None:
+            return f"whether {deployment.name} will run again"
+        case False:
+            return False
+        case True:
+            pass
+    if deployment.last_modified and (call.started is None or deployment.last_modified > call.started):
+        return f"a run of {deployment.name} since it was edited; the next one tells"
+    return True

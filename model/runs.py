@@ -1,14 +1,33 @@
-"""Which run of a deployment is its newest: what an older one says has been overtaken."""
+"""Which run of a deployment is its newest, and whether there will be another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
+from model.documents import Document, at, text_at
 from model.facts import Deployment, Facts, UpdateRun
+from model.times import parse_time
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+UNDER_WAY: Final = frozenset({"notstarted", "inprogress"})
+"""Statuses of a run, and of a machine's part in it, that have not ended."""
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def runs_again(document: Document, now: datetime) -> bool | None:
+    """Whether a deployment will run again: enabled, and not over. None where its full document does not say."""
+    enabled = at(document, "properties.scheduleInfo.isEnabled")
+    if not isinstance(enabled, bool):
+        return None
+    next_run = parse_time(at(document, "properties.scheduleInfo.nextRun"))
+    if not enabled or (next_run is not None and next_run > now):
+        return enabled
+    expiry = parse_time(at(document, "properties.scheduleInfo.expiryTime"))
+    once = text_at(document, "properties.scheduleInfo.frequency").lower() == "onetime"
+    # A recurring schedule that has not expired has a next run, even where this answer lacks it.
+    return False if once or (expiry is not None and expiry <= now) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
