@@ -435,7 +435,7 @@ class _Estate:
     def window_before_another(self) -> None:
         why = "a longer window would reach into the next run of another deployment of the same machine"
         vm, schedule = self._exceeded("build", 1, 120, "advice", why)
-        after = Schedule(every="Week", next_run=schedule.next_run + 2.5 * _HOUR, duration=_HOUR)
+        after = Schedule(every="Week", next_run=schedule.next_run + 2.5 * _HOUR, duration=3 * _HOUR)
         self.deployment(f"After-{vm.name}", [vm], after, [_Run(), _Run(), _Run()])
 
     def _exceeded(self, role: str, count: int, minutes: int, then: str, why: str) -> tuple[Vm, Schedule]:
