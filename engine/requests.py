@@ -13,7 +13,7 @@ from model.resource_ids import InvalidResourceId, ResourceId
 from model.states import FailureState
 
 type Trigger = Literal["timer", "alert", "http", "cli"]
-_MOST_NAMED: Final = 1_000
+MOST_NAMED: Final = 1_000
 
 
 class InvalidRequest(Exception):
@@ -102,8 +102,8 @@ def new_run_id(now: datetime) -> str:
 def _listed(value: Json, field: str) -> Iterable[str]:
     if not isinstance(value, list):
         raise InvalidRequest(field, f"must be a list, is {type(value).__name__}")
-    if len(value) > _MOST_NAMED:
-        raise InvalidRequest(field, f"has {len(value)} entries, at most {_MOST_NAMED} are taken")
+    if len(value) > MOST_NAMED:
+        raise InvalidRequest(field, f"has {len(value)} entries, at most {MOST_NAMED} are taken")
     for index, item in enumerate(value):
         if not isinstance(item, str):
             raise InvalidRequest(f"{field}[{index}]", f"must be text, is {type(item).__name__}")
