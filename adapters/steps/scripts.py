@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from adapters.arm import id_of
 from adapters.steps.door import Door, Refused, began, escaped, failed, since
 from engine.ports import AzureUnavailable, NotFound, StepDone, StepFailed, StepPending, StepProgress, StepStale, texts
 from model.documents import Document, Json, at, list_at, text_at
@@ -118,13 +119,23 @@ def _unfit(door: Door, step: RunScript, *, is_arc: bool) -> StepFailed | StepSta
     commands = door.arm.all_of(f"{step.machine}/runCommands", {"$expand": "instanceView"})
     if len(commands) >= MOST_COMMANDS:
         return StepFailed(reason=f"the machine holds {len(commands)} run commands, and no more are allowed", retry=True)
-    if busy := next((command for command in commands if _is_busy(command)), None):
+    if busy := next((command for command in commands if _is_busy(_seen(door, command))), None):
         return StepFailed(reason=f"the run command {escaped(text_at(busy, 'name'))} is under way", retry=True)
     return None
 
 
 def _codes(document: Document, path: str) -> set[str]:
     return {text_at(status, "code").lower() for status in list_at(document, path) if isinstance(status, dict)}
+
+
+def _seen(door: Door, command: Document) -> Document:
+    """The run command with its instance view, which a list may leave out."""
+    if at(command, "properties.instanceView") is not None:
+        return command
+    try:
+        return door.arm.get(id_of(command, "run commands"), query={"$expand": "instanceView"})
+    except NotFound:
+        return command
 
 
 def _is_busy(command: Document) -> bool:

@@ -1,0 +1,1 @@
+"""The adapters against answers that Azure could give, and some that it should not."""

@@ -1,0 +1,251 @@
+"""Reading an estate: everything in a handful of requests, and what could not be read is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from adapters.estate import NOT_SUCCEEDED
+from engine.ports import quiet
+from model.documents import Document, at, list_at, text_at
+from model.facts import PowerState, Reading
+from model.times import parse_time
+from simulator.fleet import load_folder
+from simulator.fleets import generate
+from simulator.options import Options
+from tests.adapters.world import LOOKBACK, SHARED, World, a_world
+
+FLEET = generate(60, 3)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Never written to, so that all tests may look at the same one."""
+    with a_world(FLEET, options=Options(page_size=7, graph_page_size=9)) as made:
+        yield made
+
+
+@pytest.fixture
+def own() -> Iterator[World]:
+    """One of the test's own, for ordering faults."""
+    with a_world(FLEET) as made:
+        yield made
+
+
+def of_type(kind: str) -> list[Document]:
+    return [document for document in FLEET.documents if str(document["type"]).lower() == kind.lower()]
+
+
+def test_every_document_of_the_estate_is_read(world: World) -> None:
+    """However small the pages: what is in the fleet is in the facts, under its lower-case id."""
+    facts = world.facts()
+    machines = [*of_type("Microsoft.Compute/virtualMachines"), *of_type("Microsoft.HybridCompute/machines")]
+    account = "Microsoft.Automation/automationAccounts"
+    assert facts.unreadable == {}
+    assert set(facts.machines) == {str(d["id"]).lower() for d in machines}
+    assert set(facts.deployments) == {str(d["id"]).lower() for d in of_type(f"{account}/softwareUpdateConfigurations")}
+    assert {run.id for run in facts.runs} == {
+        d["name"] for d in of_type(f"{account}/softwareUpdateConfigurationRuns") if _recent(d)
+    }
+    assert {run.id for run in facts.machine_runs} == {
+        d["name"]
+        for d in of_type(f"{account}/softwareUpdateConfigurationMachineRuns")
+        if text_at(d, "properties.status") in NOT_SUCCEEDED and _recent(d)
+    }
+    searches = of_type("Microsoft.OperationalInsights/savedSearches")
+    assert {search.arm_id for search in facts.saved_searches.values()} == {d["id"] for d in searches}
+    assert [search.document for search in facts.saved_searches.values()] == searches
+    users = {str(d["id"]) for d in of_type(f"{account}/hybridRunbookWorkerGroups") if _user(d)}
+    assert {worker.group for worker in facts.user_workers} == {id_.rsplit("/", 1)[-1] for id_ in users}
+    assert facts.workspace_guid == world.azure.workspace_guid
+    assert facts.now == world.azure.now
+
+
+def _recent(run: Document) -> bool:
+    start = parse_time(at(run, "properties.startTime"))
+    return start is not None and start >= FLEET.now - LOOKBACK
+
+
+def _user(group: Document) -> bool:
+    return text_at(group, "properties.groupType") == "User"
+
+
+def test_a_machine_is_what_its_document_says(world: World) -> None:
+    facts = world.facts(Reading.MACHINES)
+    for document in of_type("Microsoft.Compute/virtualMachines"):
+        machine = facts.machines[str(document["id"]).lower()]
+        codes = [s["code"] for s in list_at(document, "properties.instanceView.statuses") if isinstance(s, dict)]
+        assert machine.arm_id == document["id"]
+        assert machine.vm_id == text_at(document, "properties.vmId").lower()
+        assert machine.os == text_at(document, "properties.storageProfile.osDisk.osType")
+        assert machine.tags == (document.get("tags") or {})
+        assert not machine.is_arc
+        assert (machine.power is PowerState.RUNNING) == ("PowerState/running" in codes)
+
+
+def test_a_sweep_finds_what_is_wrong_and_none_of_the_decoys(world: World) -> None:
+    found, _ = world.found()
+    truth = FLEET.truth
+    assert truth is not None
+    wanted = {(text_at(f, "state"), text_at(f, "target")) for f in list_at(truth, "found") if isinstance(f, dict)}
+    assert {(finding.state.value, finding.target) for finding in found} == wanted
+    assert world.writes() == []
+
+
+def test_the_estate_that_was_written_outside_the_project_is_swept_right() -> None:
+    """Contoso: what its `expected.json` lists is found, and none of its decoys."""
+    folder = SHARED / "fleets" / "contoso"
+    if not folder.is_dir():
+        pytest.skip("left out: ../shared is not beside this clone")
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    with a_world(load_folder(folder)) as contoso:
+        found, _ = contoso.found()
+        assert {(f.state.value, f.target) for f in found} == {(f["state"], f["target"]) for f in expected["found"]}
+        assert contoso.writes() == []
+
+
+def test_requests_grow_with_pages_not_with_machines() -> None:
+    """Five times the machines in as many requests, while all pages hold them and nobody made worker groups."""
+    counts = []
+    for machines in (40, 200):
+        fleet = generate(machines, 5, injured=0)
+        with a_world(fleet, options=Options(page_size=1000)) as world:
+            world.facts()
+            counts.append(world.estate.requests.read)
+            assert counts[-1] == len(world.azure.requests())
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "lost"),
+    [
+        ({"path": "softwareUpdateConfigurations"}, Reading.DEPLOYMENTS),
+        ({"path": "softwareUpdateConfigurationRuns"}, Reading.RUNS),
+        ({"path": "softwareUpdateConfigurationMachineRuns", "nth": 4}, Reading.MACHINE_RUNS),
+        ({"path": "hybridRunbookWorkerGroups"}, Reading.USER_WORKERS),
+        ({"path": "savedSearches"}, Reading.SAVED_SEARCHES),
+        ({"path": "Microsoft.ResourceGraph"}, Reading.MACHINES),
+    ],
+    ids=lambda value: value if isinstance(value, Reading) else "",
+)
+def test_a_reading_that_fails_is_unreadable_and_the_others_are_there(
+    own: World, fault: Document, lost: Reading
+) -> None:
+    """Its collection is empty rather than short, and the reason says which request it was."""
+    own.azure.order({"kind": "error", "status": 403, "code": "AuthorizationFailed", **fault})
+    facts = own.facts()
+    assert set(facts.unreadable) == {lost}
+    assert "403 AuthorizationFailed" in facts.unreadable[lost].what
+    collections = {
+        Reading.MACHINES: facts.machines,
+        Reading.DEPLOYMENTS: facts.deployments,
+        Reading.RUNS: facts.runs,
+        Reading.MACHINE_RUNS: facts.machine_runs,
+        Reading.USER_WORKERS: facts.user_workers,
+        Reading.SAVED_SEARCHES: facts.saved_searches,
+    }
+    assert {reading for reading, read in collections.items() if not read} == {lost}
+
+
+def test_a_truncated_inventory_is_unreadable(own: World) -> None:
+    own.azure.order({"kind": "truncated"})
+    facts = own.facts(Reading.MACHINES)
+    assert facts.machines == {}
+    assert Reading.MACHINES in facts.unreadable
+
+
+def test_a_partial_query_is_unreadable_under_its_name(own: World) -> None:
+    own.azure.order({"kind": "partial", "query": "UpdateRunProgress"})
+    facts = own.facts()
+    assert set(facts.unreadable) == {"failed-installations"}
+    assert "failed-installations" not in facts.rows
+    assert set(facts.rows) == {"source-id-changed", "cloned-machine"}
+
+
+def test_without_the_workspace_there_are_no_logs(own: World) -> None:
+    own.azure.order({"kind": "error", "status": 403, "code": "AuthorizationFailed", "path": r"workspaces/[^/?]+\?"})
+    facts = own.facts()
+    assert facts.workspace_guid == ""
+    assert facts.rows == {}
+    assert set(facts.unreadable) == {"workspace", "source-id-changed", "cloned-machine", "failed-installations"}
+
+
+def test_one_subscription_that_may_not_be_read_is_unknown_alone(own: World) -> None:
+    subscription = own.fleet.subscriptions[1]
+    own.azure.order({"kind": "error", "status": 403, "path": f"{subscription}/providers/Microsoft.Automation"})
+    facts = own.facts(Reading.PROVIDERS)
+    assert set(facts.unreadable) == {f"provider:{subscription}/microsoft.automation"}
+    assert {key[0] for key in facts.providers} == {s for s in own.fleet.subscriptions if s != subscription}
+
+
+def test_subscriptions_that_dynamic_queries_name_are_asked_for_the_provider_too(own: World) -> None:
+    """They need not be in scope: the deployment reaches into them all the same."""
+    outside = "99999999-0000-0000-0000-000000000000"
+    deployment = next(d for d in own.fleet.documents if str(d["type"]).endswith("softwareUpdateConfigurations"))
+    document = json.loads(json.dumps(deployment).replace(text_at(deployment, "name"), "Elsewhere"))
+    document["properties"]["updateConfiguration"]["targets"] = {
+        "azureQueries": [{"scope": [f"/subscriptions/{outside}/resourceGroups/g"], "locations": None}]
+    }
+    fleet = generate(60, 3)
+    fleet.documents.append(document)
+    with a_world(fleet) as world:
+        facts = world.facts(Reading.DEPLOYMENTS, Reading.PROVIDERS)
+        asked = {key[0] for key in facts.providers} | {name.split(":")[-1].split("/")[0] for name in facts.unreadable}
+        assert outside in asked
+        alone = world.facts(Reading.PROVIDERS)
+        assert {key[0] for key in alone.providers} == set(fleet.subscriptions)
+
+
+def test_a_throttled_sweep_reads_everything_in_the_end(own: World) -> None:
+    own.azure.order({"kind": "throttled", "retryAfter": 0, "rate": 0.2, "seed": 1})
+    assert own.facts().unreadable == {}
+
+
+def test_a_closer_look_brings_whole_documents(world: World) -> None:
+    """A deployment with its schedule, a machine with its instance view; what does not exist is left out."""
+    facts = world.facts()
+    deployment, machine = min(facts.deployments), min(facts.machines)
+    gone = f"{facts.account}/softwareupdateconfigurations/gone"
+    closer = world.estate.look_closer(facts, frozenset({deployment, machine, gone}))
+    assert set(closer.documents) == {deployment, machine}
+    assert at(closer.documents[deployment], "properties.scheduleInfo.frequency")
+    assert list_at(closer.documents[machine], "properties.instanceView.statuses")
+    assert closer.unreadable == {}
+    assert closer.machines == facts.machines
+
+
+def test_what_cannot_be_looked_at_is_unreadable_under_its_id(own: World) -> None:
+    """A 403 is no 404: the thing may well be there. Text that is no id is not sent anywhere."""
+    facts = own.facts(Reading.DEPLOYMENTS)
+    deployment = min(facts.deployments)
+    own.azure.order(
+        {"kind": "error", "status": 403, "code": "AuthorizationFailed", "path": "softwareUpdateConfigurations/"}
+    )
+    sent = len(own.azure.requests())
+    odd = frozenset({"not an id", "/subscriptions/s/../t", "/subscriptions/s/providers/Microsoft.Unheard/of/it"})
+    closer = own.estate.look_closer(facts, odd | {deployment})
+    assert set(closer.unreadable) == odd | {deployment}
+    assert closer.documents == {}
+    assert len(own.azure.requests()) == sent + 1
+
+
+def test_a_second_look_replaces_the_first(own: World) -> None:
+    """What became readable is not unreadable any more, and what went away is not remembered."""
+    facts = own.facts(Reading.DEPLOYMENTS)
+    deployment = min(facts.deployments)
+    own.azure.order({"kind": "error", "status": 500, "path": "softwareUpdateConfigurations/", "times": 4})
+    first = own.estate.look_closer(facts, frozenset({deployment}))
+    assert set(first.unreadable) == {deployment}
+    own.azure.clear_faults()
+    second = own.estate.look_closer(first, frozenset({deployment}))
+    assert set(second.documents) == {deployment}
+    assert second.unreadable == {}
+
+
+def test_a_person_is_told_what_is_being_read(world: World) -> None:
+    told: list[str] = []
+    world.estate.read(frozenset({Reading.MACHINES, Reading.PROVIDERS}), {}, told.append)
+    assert set(told) == {"logs", "machines", "providers"}
+    world.estate.read(frozenset(), {}, quiet)
