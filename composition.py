@@ -6,12 +6,16 @@ should not wait for Azure's libraries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from adapters.estate import AzureEstate
+    from adapters.export import Exported
     from engine.engine import Engine
     from engine.ports import Clock, Estate, Progress
     from engine.settings import Settings
@@ -44,7 +48,6 @@ def build(
     """
     # Heavy, as the module says.
     from adapters.clients import Clients  # noqa: PLC0415
-    from adapters.estate import AzureEstate  # noqa: PLC0415
     from adapters.ledgers import open_ledger  # noqa: PLC0415
     from adapters.writer import AzureWriter  # noqa: PLC0415
     from engine.catalogue import Catalogue  # noqa: PLC0415
@@ -63,21 +66,32 @@ def build(
     engine = Engine(
         settings=settings,
         catalogue=Catalogue.of(settings),
-        estate=estate
-        or AzureEstate(
-            Clients(settings.cloud, read_only=True, client_id=settings.reader_client_id),
-            clock,
-            account=settings.account,
-            workspace=settings.workspace,
-            subscriptions=settings.subscriptions,
-            lookback=settings.lookback,
-        ),
+        estate=estate or _estate(settings, clock),
         writer=AzureWriter(writing, clock, may_write),
         ledger=open_ledger(settings.ledger, default=ledger, credential=lambda: _ledger_credential(settings)),
         clock=clock,
         progress=progress or quiet,
     )
     return engine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line `patchwright`."""
+    from cli.main import main as command_line  # noqa: PLC0415 - as above
+
+    return command_line(sys.argv[1:] if argv is None else argv, build=build, simulate=_simulate, export=_export)
+
+
+def _simulate(argv: Sequence[str]) -> int:
+    from simulator.__main__ import main as simulate  # noqa: PLC0415 - as above
+
+    return simulate(argv)
+
+
+def _export(settings: Settings, folder: Path, progress: Progress) -> Exported:
+    from adapters.export import export  # noqa: PLC0415 - as above
+
+    return export(_estate(settings, _clock(settings)), folder, progress)
 
 
 def storage_of(env: Mapping[str, str], cloud: str) -> str:
@@ -90,6 +104,20 @@ def storage_of(env: Mapping[str, str], cloud: str) -> str:
     if account := env.get("AzureWebJobsStorage__accountName", ""):
         return f"https://{account}.{_TABLE_HOSTS.get(cloud, _TABLE_HOSTS['public'])}"
     return LOCAL_LEDGER
+
+
+def _estate(settings: Settings, clock: Clock) -> AzureEstate:
+    from adapters.clients import Clients  # noqa: PLC0415 - as above
+    from adapters.estate import AzureEstate  # noqa: PLC0415
+
+    return AzureEstate(
+        Clients(settings.cloud, read_only=True, client_id=settings.reader_client_id),
+        clock,
+        account=settings.account,
+        workspace=settings.workspace,
+        subscriptions=settings.subscriptions,
+        lookback=settings.lookback,
+    )
 
 
 def _clock(settings: Settings) -> Clock:

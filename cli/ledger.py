@@ -1,0 +1,92 @@
+"""`runs` and `show`: what the ledger remembers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from cli.arguments import Runs, Show
+from cli.estate import engine_for, ledger_of, offline_runs, settings_without_estate
+from cli.hands import Failed, Hands
+from cli.output import print_json, write_page
+from cli.progress import ProgressLine
+from cli.sweeping import DONE, known_run
+from cli.view import objects, run_view
+from engine.ports import LedgerUnreadable
+from engine.wire import UnreadableRecord
+from model.documents import Document, Json
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+_SUMMARY: Final = ("id", "trigger", "mode", "by", "status", "started", "finished")
+
+
+def show(command: Show, hands: Hands) -> int:
+    with _ledger(hands, ledger_of(command.run)) as engine:
+        document = known_run(engine, command.run)
+    if command.html:
+        write_page(command.html, document)
+    if command.json:
+        print_json(document)
+        return DONE
+    from cli.sheet import Sheet  # noqa: PLC0415 - not for those who want JSON
+    from cli.terminal import write_run  # noqa: PLC0415
+
+    write_run(Sheet.on_stdout(), run_view(document))
+    return DONE
+
+
+def runs(command: Runs, hands: Hands) -> int:
+    found: list[tuple[str, Document, bool]] = []
+    with _ledger(hands, None) as engine:
+        found += [(run, _document(engine, run), False) for run in engine.ledger.runs(command.limit, command.before)]
+    offline = [run for run in offline_runs() if command.before is None or run < command.before]
+    for run in offline[: command.limit]:
+        with _ledger(hands, ledger_of(run)) as engine:
+            found.append((run, _document(engine, run), True))
+    newest = sorted(found, key=lambda item: item[0], reverse=True)[: command.limit]
+    if command.json:
+        listed: list[Json] = [_summary(document, offline=offline) for _, document, offline in newest]
+        print_json({"runs": listed, "next": newest[-1][0] if len(newest) == command.limit else None})
+        return DONE
+    from cli.lists import write_runs  # noqa: PLC0415 - not for those who want JSON
+    from cli.sheet import Sheet  # noqa: PLC0415
+
+    write_runs(Sheet.on_stdout(), [(document, offline) for _, document, offline in newest])
+    return DONE
+
+
+def _summary(document: Document, *, offline: bool) -> Document:
+    return {
+        **{name: document.get(name) for name in _SUMMARY},
+        "findings": len(objects(document, "findings")),
+        "unknown": len(objects(document, "unknown")),
+        "summary": run_view(document).summary,
+        "offline": offline,
+    }
+
+
+def _document(engine: Engine, run: str) -> Document:
+    """The run document; for one that cannot be read, at least that there is one."""
+    try:
+        document = engine.document(run)
+    except UnreadableRecord as error:
+        return {"id": run, "status": "unreadable", "error": str(error)}
+    return document or {"id": run, "status": "unreadable"}
+
+
+@contextlib.contextmanager
+def _ledger(hands: Hands, offline: str | None) -> Iterator[Engine]:
+    settings = settings_without_estate()
+    if offline is not None:
+        settings = dataclasses.replace(settings, ledger=offline)
+    engine = engine_for(hands, settings, ProgressLine())
+    try:
+        yield engine
+    except (LedgerUnreadable, UnreadableRecord) as error:
+        raise Failed(str(error)) from error
+    finally:
+        engine.ledger.close()

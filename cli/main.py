@@ -1,0 +1,95 @@
+"""The command line's entrance: one place for exit statuses and for what is told when something goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn, assert_never
+
+from cli.arguments import Apply, Command, ExportTo, Runs, Show, Simulated, States, Sweep, parse
+from cli.hands import Build, Export, Failed, Hands, Simulate, Usage
+from cli.shown import shown
+
+_USAGE: Final = 2
+_FAILED: Final = 1
+_INTERRUPTED: Final = 130
+
+
+def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Export) -> int:
+    """Carry out one command; answers the exit status. Everything that is said about errors goes to standard error."""
+    # What somebody called a machine must not break the output, whatever the terminal can write.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminated)
+    _logging(verbose=bool({"-v", "--verbose"} & set(argv[:1])))
+    try:
+        return _carry_out(parse(argv), Hands(build=build, simulate=simulate, export=export))
+    except Usage as error:
+        _say(str(error))
+        return _USAGE
+    except Failed as error:
+        _say(str(error))
+        return _FAILED
+    except KeyboardInterrupt:
+        _say("interrupted; what was done until then is in the ledger, and `patchwright apply RUN` goes on with it")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); Python must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+
+
+def _carry_out(command: Command, hands: Hands) -> int:
+    # Each command's module is imported by whoever needs it: help should not wait for an engine.
+    match command:
+        case States():
+            from cli.catalogue import states  # noqa: PLC0415
+
+            return states(command)
+        case Sweep():
+            from cli.sweeping import sweep  # noqa: PLC0415
+
+            return sweep(command, hands)
+        case Apply():
+            from cli.sweeping import apply  # noqa: PLC0415
+
+            return apply(command, hands)
+        case Runs():
+            from cli.ledger import runs  # noqa: PLC0415
+
+            return runs(command, hands)
+        case Show():
+            from cli.ledger import show  # noqa: PLC0415
+
+            return show(command, hands)
+        case ExportTo():
+            from cli.exporting import export  # noqa: PLC0415
+
+            return export(command, hands)
+        case Simulated():
+            return hands.simulate(command.argv)
+        case _:
+            assert_never(command)
+
+
+def _say(message: str) -> None:
+    lines = [shown(line, 2_000) for line in message.splitlines()]
+    sys.stderr.write("patchwright: " + "\n".join(lines) + "\n")
+
+
+def _logging(*, verbose: bool) -> None:
+    # What matters to a reader is in the run; the log is for whoever looks for a cause.
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        logging.getLogger("azure").setLevel(logging.WARNING)
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
+
+
+def _terminated(*_: object) -> NoReturn:
+    # As for any exit: what was started is stopped.
+    raise SystemExit(128 + signal.SIGTERM)

@@ -1,0 +1,306 @@
+"""`sweep` and `apply`: the process, driven in this thread, and told while it happens."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cli.arguments import Apply, Sweep
+from cli.estate import engine_for, ledger_of, offline_engine, settings_from
+from cli.hands import Failed, Hands, Usage
+from cli.output import print_json, write_page
+from cli.progress import ProgressLine, TellingClock
+from cli.shown import in_future, shown
+from cli.view import RunView, StoryLine, objects, run_view
+from engine.inline import TooLongToWait, drive
+from engine.ports import AzureUnavailable, LedgerUnreadable
+from engine.process import PROCESSES, Process
+from engine.requests import SweepRequest, new_run_id
+from model.documents import Document, list_at, text_at
+
+if TYPE_CHECKING:
+    from cli.sheet import Sheet
+    from engine.engine import Engine
+
+DONE: Final = 0
+FAILED: Final = 1
+FINDINGS: Final = 3
+_LOCKED: Final = "DRY_RUN is set: the app is locked, and nothing can be applied. Set DRY_RUN=false to unlock it."
+_DOING: Final = {
+    "survey": "reading the estate",
+    "second_look": "looking again before anything is changed",
+    "verify": "looking whether it helped",
+}
+
+
+def sweep(command: Sweep, hands: Hands) -> int:
+    """Look, plan, and where it was asked for and is allowed, repair."""
+    progress = ProgressLine(wanted=True)
+    with _engine(command, hands, progress) as (engine, run):
+        if command.apply and engine.settings.dry_run:
+            raise Failed(_LOCKED)
+        request = SweepRequest(
+            run=run,
+            trigger="cli",
+            dry_run=not command.apply,
+            states=command.states,
+            machines=command.machines,
+            by=_by(),
+        )
+        teller = Teller(engine, run, progress, quiet=command.json)
+        due = _drive(teller, PROCESSES["sweep"](request.document), command.wait)
+        document = _document(engine, run)
+        if command.json:
+            print_json(document)
+        if command.html:
+            write_page(command.html, document)
+        if not command.json:
+            teller.end(document, due, _next(document, offline=command.source is not None, locked=_locked()))
+    return _sweep_status(document, fail_on_findings=command.fail_on_findings)
+
+
+def apply(command: Apply, hands: Hands) -> int:
+    """Apply the saved plan of a run, or go on with what an earlier `apply` left."""
+    progress = ProgressLine()
+    if ledger_of(command.run):
+        raise Failed(
+            f"run {shown(command.run)} was made from a folder; only a sweep of the estate itself can be applied"
+        )
+    engine = engine_for(hands, settings_from(os.environ), progress)
+    with contextlib.closing(engine.ledger):
+        run = command.run
+        document = known_run(engine, run)
+        if engine.settings.dry_run:
+            raise Failed(_LOCKED)
+        findings = None if command.findings is None else [_finding(document, text) for text in command.findings]
+        attempts = sum(1 for entry in engine.ledger.entries(run) if entry.kind == "apply")
+        request: Document = {
+            "run": run,
+            "attempt": f"{run}-apply-{attempts + 1}",
+            "findings": None if findings is None else list(findings),
+            "by": _by(),
+        }
+        teller = Teller(engine, run, progress, quiet=command.json, told=run_view(document).story)
+        teller.begin(document)
+        due = _drive(teller, PROCESSES["apply"](request), command.wait)
+        document = _document(engine, run)
+        if command.json:
+            print_json(document)
+        else:
+            teller.end(document, due, _next(document, offline=False, locked=False))
+    return _apply_status(document, findings)
+
+
+def known_run(engine: Engine, run: str) -> Document:
+    """The run document. Raises `Failed` for a run of which the ledger knows nothing."""
+    if (document := engine.document(run)) is not None:
+        return document
+    near = get_close_matches(run, engine.ledger.runs(200), n=1)
+    hint = f"did you mean {near[0]}?" if near else "`patchwright runs` lists those there are"
+    raise Failed(f"there is no run {shown(repr(run), 120)} in the ledger; {hint}")
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells what a process does while it does it: the plan once it is made, then a line for each thing done."""
+
+    engine: Engine
+    run: str
+    progress: ProgressLine
+    quiet: bool = False
+    told: tuple[StoryLine, ...] = ()
+    _sheet: Sheet | None = None
+    _last: StoryLine | None = None
+    _began: float = 0.0
+    _writes: bool = False
+
+    @property
+    def sheet(self) -> Sheet:
+        if self._sheet is None:
+            # Whoever wants JSON does not wait for the terminal's library.
+            from cli.sheet import Sheet  # noqa: PLC0415
+
+            self._sheet = Sheet.on_stdout()
+        self.progress.clear()
+        return self._sheet
+
+    def activities(self) -> Mapping[str, Callable[[Document], Document]]:
+        self._began = time.monotonic()
+        return {name: partial(self._do, name, activity) for name, activity in self.engine.activities.items()}
+
+    def begin(self, document: Document) -> None:
+        """The header of an apply, whose plan was shown when it was made."""
+        if not self.quiet:
+            from cli.terminal import write_apply_header  # noqa: PLC0415
+
+            write_apply_header(self.sheet, run_view(document))
+            self._writes = True
+
+    def end(self, document: Document, due: timedelta | None, follow: tuple[tuple[str, str], ...]) -> None:
+        """The rest of the story, the summary, and what to do next."""
+        from cli.terminal import write_next, write_summary  # noqa: PLC0415
+
+        view = run_view(document)
+        self._tell(view)
+        write_summary(self.sheet, view)
+        if due is not None:
+            again = f"patchwright apply {self.run}"
+            follow = ((f"The next look is due in {in_future(due)}; then take the run up again:", again),)
+        write_next(self.sheet, *follow)
+
+    def _do(self, name: str, activity: Callable[[Document], Document], given: Document) -> Document:
+        if what := _DOING.get(name):
+            self.progress(what)
+        answer = activity(given)
+        if not self.quiet and name == "survey":
+            self._survey()
+        elif not self.quiet and name in {"second_look", "step", "settle", "verify"}:
+            self._tell(run_view(_document(self.engine, self.run)))
+        return answer
+
+    def _survey(self) -> None:
+        from cli.terminal import write_findings, write_header  # noqa: PLC0415
+
+        view = run_view(_document(self.engine, self.run), time.monotonic() - self._began)
+        write_header(self.sheet, view, live=True)
+        write_findings(self.sheet, view)
+        self._writes = True
+        self.told = view.story
+
+    def _tell(self, view: RunView) -> None:
+        from cli.terminal import write_story  # noqa: PLC0415
+
+        # Lines are values: what was told before is not told again, wherever in the story it stands now.
+        new = list((Counter(view.story) - Counter(self.told)).elements())
+        self.told = view.story
+        if new:
+            if self._writes:
+                self.sheet.blank()
+                self._writes = False
+            self._last = write_story(self.sheet, new, self._last)
+
+
+# Around the process
+
+
+def _drive(teller: Teller, process: Process, patience: timedelta) -> timedelta | None:
+    """Run the process; answers how long to wait where the next look is further away than the caller's patience."""
+    engine = teller.engine
+    # Simulated time moves when told to: no wait is long.
+    limit = None if engine.settings.simulated else patience
+    try:
+        drive(process, teller.activities(), TellingClock(engine.clock, teller.progress), limit)
+    except TooLongToWait as wait:
+        return wait.duration
+    except KeyboardInterrupt:
+        teller.progress.clear()
+        raise
+    except (AzureUnavailable, LedgerUnreadable) as error:
+        with contextlib.suppress(LedgerUnreadable):
+            engine.fail(teller.run, str(error))
+        raise Failed(str(error)) from error
+    finally:
+        teller.progress.clear()
+    return None
+
+
+@contextlib.contextmanager
+def _engine(command: Sweep, hands: Hands, progress: ProgressLine) -> Iterator[tuple[Engine, str]]:
+    if command.source is not None:
+        # Simulated time says nothing of when this run was made.
+        run = new_run_id(datetime.now(UTC))
+        with offline_engine(hands, command.source, run, progress) as engine:
+            yield engine, run
+        return
+    engine = engine_for(hands, settings_from(os.environ), progress)
+    with contextlib.closing(engine.ledger):
+        yield engine, new_run_id(engine.clock.now())
+
+
+def _document(engine: Engine, run: str) -> Document:
+    document = engine.document(run)
+    if document is None:
+        raise Failed(f"run {run} left no record")
+    return document
+
+
+def _by() -> str:
+    try:
+        return getpass.getuser()
+    except OSError:
+        # No name for this user id, as in many containers.
+        return "unknown"
+
+
+def _locked() -> bool:
+    return os.environ.get("DRY_RUN", "").strip().lower() != "false"
+
+
+def _finding(document: Document, text: str) -> str:
+    """The key of a planned finding, from its key or the beginning of its plan's id."""
+    plans = objects(document, "plans")
+    keys = [text_at(plan, "finding") for plan in plans]
+    if text.lower() in keys:
+        return text.lower()
+    begun = [text_at(plan, "finding") for plan in plans if len(text) >= 4 and text_at(plan, "id").startswith(text)]
+    if len(begun) == 1:
+        return begun[0]
+    known = "\n".join(f"  {text_at(plan, 'id')[:8]}  {text_at(plan, 'finding')}" for plan in plans)
+    raise Usage(f"--finding: the run has no plan for {shown(repr(text), 200)}; it has\n{known or '  none'}")
+
+
+# What it comes to
+
+
+def _next(document: Document, *, offline: bool, locked: bool) -> tuple[tuple[str, str], ...]:
+    run = text_at(document, "id")
+    fates = Counter(finding.fate for group in run_view(document).groups for finding in group.findings)
+    if document.get("mode") == "dry-run" and fates["planned"]:
+        if offline:
+            return (("These facts are a folder's. To repair, sweep the estate itself.", ""),)
+        if locked:
+            return (("DRY_RUN locks the app. To apply this plan:", f"DRY_RUN=false patchwright apply {run}"),)
+        return (("To apply exactly this plan:", f"patchwright apply {run}"),)
+    if fates["waiting"]:
+        return (("To verify what is due:", f"patchwright apply {run}"),)
+    if objects(document, "findings"):
+        return (("All of it again:", f"patchwright show {run}"),)
+    return ()
+
+
+def _sweep_status(document: Document, *, fail_on_findings: bool) -> int:
+    remaining = _fates(document) - Counter({"remediated": sys.maxsize})
+    unknown = objects(document, "unknown")
+    if text_at(document, "status") == "failed" or remaining["failed"] or remaining["ineffective"] or remaining["stale"]:
+        return FAILED
+    if fail_on_findings and remaining:
+        return FINDINGS
+    # A state that could not be judged at all has no target. No finding is no clean bill then.
+    blind = {text_at(item, "state") for item in unknown if not text_at(item, "target")}
+    if fail_on_findings and unknown:
+        return FAILED
+    return FAILED if blind and blind >= set(map(str, list_at(document, "scope.states"))) else DONE
+
+
+def _apply_status(document: Document, findings: list[str] | None) -> int:
+    view = run_view(document)
+    asked = [f for group in view.groups for f in group.findings if f.plan and (findings is None or f.key in findings)]
+    fates = Counter(finding.fate for finding in asked)
+    if fates["failed"] or fates["ineffective"] or fates["stale"]:
+        return FAILED
+    # Nothing happened at all, although something was asked for.
+    return FAILED if asked and not fates["remediated"] and not fates["waiting"] else DONE
+
+
+def _fates(document: Document) -> Counter[str]:
+    return Counter(finding.fate for group in run_view(document).groups for finding in group.findings)
