@@ -1,0 +1,237 @@
+"""The HTTP API beside the alerts: sweeps, runs and their plans, the catalogue, and whether the app is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import azure.functions as func
+
+from model.documents import list_at, text_at
+from triggers.durable import GET, OPEN, POST, WITH_KEY, Blueprint, Client, new_blueprint
+from triggers.problems import EngineFor, NotReady, Problem, answering, body_of, json_response, only, problem_of
+from triggers.starting import begin
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from engine.requests import SweepRequest
+    from model.documents import Document, Json
+
+log = logging.getLogger("patchwright")
+
+_PAGE: Final = 20
+_LARGEST_PAGE: Final = 100
+_APPLYING: Final = timedelta(minutes=2)
+"""How long the right to start an apply is held: longer than it takes to write down that it was started."""
+
+
+def blueprint(engine: EngineFor) -> Blueprint:
+    functions = new_blueprint()
+
+    @functions.route(route="sweeps", methods=POST, auth_level=WITH_KEY)
+    @functions.durable_client_input(client_name="client")
+    @answering
+    async def start_sweep(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+        """Start a sweep; a dry run unless the body says otherwise and the app is not locked."""
+        ready = await asyncio.to_thread(engine)
+        request = await asyncio.to_thread(_sweep_request, ready, req)
+        await begin(ready, client, request)
+        return _accepted(request.run)
+
+    @functions.route(route="runs", methods=GET, auth_level=WITH_KEY)
+    @answering
+    async def list_runs(req: func.HttpRequest) -> func.HttpResponse:
+        """The ledger, newest first, a page at a time."""
+        return json_response(await asyncio.to_thread(lambda: _page(engine(), req)))
+
+    @functions.route(route="runs/{id}", methods=GET, auth_level=WITH_KEY)
+    @answering
+    async def get_run(req: func.HttpRequest) -> func.HttpResponse:
+        """One run, as the command line shows it with `--json`."""
+        return json_response(await asyncio.to_thread(lambda: _document(engine(), req)))
+
+    @functions.route(route="runs/{id}/apply", methods=POST, auth_level=WITH_KEY)
+    @functions.durable_client_input(client_name="client")
+    @answering
+    async def apply_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+        """Apply the saved plan of a run, or of some of its findings."""
+        ready = await asyncio.to_thread(engine)
+        wanted = await asyncio.to_thread(_apply_request, ready, req)
+        try:
+            await client.start_new("apply", f"{wanted.attempt}-apply", wanted.document)
+        except Exception as error:  # the client raises nothing narrower
+            log.exception("apply not started", extra={"run": wanted.run})
+            await asyncio.to_thread(ready.fail, wanted.run, "the apply could not be started")
+            raise Problem(503, "the apply could not be started; the log says why", retry_after=30) from error
+        return _accepted(wanted.run)
+
+    @functions.route(route="states", methods=GET, auth_level=WITH_KEY)
+    @answering
+    async def list_states(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger hands it in
+        """The catalogue of failure states."""
+        return json_response(await asyncio.to_thread(lambda: {"states": [*engine().catalogue.entries()]}))
+
+    # Open to everyone, like a probe has to be: it says which settings are wrong, never what is in them.
+    @functions.route(route="health", methods=GET, auth_level=OPEN)
+    async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - as above
+        """Ready or not, and why."""
+        return await asyncio.to_thread(_health, engine)
+
+    @functions.route(route="openapi.json", methods=GET, auth_level=WITH_KEY)
+    @answering
+    async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - as above
+        """This API, described as OpenAPI 3.1."""
+        from triggers.openapi import document  # noqa: PLC0415 - the app's start must not pay
+
+        return json_response(document())
+
+    return functions
+
+
+def _accepted(run: str) -> func.HttpResponse:
+    return json_response({"id": run}, 202, {"Location": f"/api/runs/{run}"})
+
+
+def _sweep_request(engine: Engine, req: func.HttpRequest) -> SweepRequest:
+    from engine.requests import SweepRequest, machines_in, new_run_id, states_in  # noqa: PLC0415 - as above
+
+    body = body_of(req)
+    only(body, {"states", "machines", "dry_run"})
+    dry_run = body.get("dry_run", True)
+    if not isinstance(dry_run, bool):
+        raise Problem(400, "must be true or false", field="dry_run")
+    states = states_in(body["states"], "states") if "states" in body else None
+    machines = body.get("machines")
+    if "states" in body and states is None:
+        raise Problem(400, "must be a list; leave it out for all states", field="states")
+    if "machines" in body and machines is None:
+        raise Problem(400, "must be a list; leave it out for all machines", field="machines")
+    selected = None if machines is None else machines_in(machines, "machines")
+    if not dry_run and (locked := engine.may_write()):
+        raise Problem(409, locked, field="dry_run")
+    return SweepRequest(
+        run=new_run_id(engine.clock.now()),
+        trigger="http",
+        dry_run=dry_run,
+        states=states,
+        machines=selected,
+        by=_caller(req),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Apply:
+    """A saved plan that is to be applied; its ledger knows already."""
+
+    run: str
+    attempt: str
+    document: Document
+
+
+def _apply_request(engine: Engine, req: func.HttpRequest) -> _Apply:
+    """Check and write down; from here on nobody else can start an apply of this run until this one is over."""
+    from engine.requests import new_run_id  # noqa: PLC0415 - as above
+
+    body = body_of(req)
+    only(body, {"findings"})
+    wanted = _findings(body)
+    saved = _document(engine, req)
+    if locked := engine.may_write():
+        raise Problem(409, locked)
+    run, now = str(saved["id"]), engine.clock.now()
+    attempt = new_run_id(now)
+    if engine.ledger.claim(f"apply:{run}", attempt, now, now + _APPLYING) != attempt:
+        raise Problem(409, "this run is being applied already")
+    try:
+        # Again, now that nobody else can change it.
+        _check_applicable(_document(engine, req), wanted)
+        by = _caller(req)
+        engine.accept_apply(run, attempt, wanted, by)
+    except BaseException:
+        engine.ledger.release(f"apply:{run}", attempt)
+        raise
+    listed: Json = None if wanted is None else [*wanted]
+    return _Apply(run=run, attempt=attempt, document={"run": run, "attempt": attempt, "findings": listed, "by": by})
+
+
+def _check_applicable(saved: Document, wanted: list[str] | None) -> None:
+    if saved["status"] in {"running", "waiting"}:
+        raise Problem(409, f"the run is still {saved['status']}; apply its plan when it is over")
+    known = {text_at(plan, "finding") for plan in list_at(saved, "plans") if isinstance(plan, dict)}
+    for place, key in enumerate(wanted or []):
+        if key not in known:
+            raise Problem(422, "this run has no plan for such a finding", field=f"findings[{place}]")
+
+
+def _findings(body: Document) -> list[str] | None:
+    from engine.requests import MOST_NAMED  # noqa: PLC0415 - as above
+
+    if "findings" not in body:
+        return None
+    listed = body["findings"]
+    if not isinstance(listed, list):
+        raise Problem(400, "must be a list; leave it out for all findings", field="findings")
+    if len(listed) > MOST_NAMED:
+        raise Problem(400, f"has {len(listed)} entries, at most {MOST_NAMED} are taken", field="findings")
+    for place, key in enumerate(listed):
+        if not isinstance(key, str):
+            raise Problem(400, "must be text", field=f"findings[{place}]")
+    return [key for key in listed if isinstance(key, str)]
+
+
+def _page(engine: Engine, req: func.HttpRequest) -> Document:
+    asked = req.params.get("limit", str(_PAGE))
+    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= _LARGEST_PAGE):
+        raise Problem(400, f"must be a whole number from 1 to {_LARGEST_PAGE}", field="limit")
+    limit, before = int(asked), req.params.get("before") or None
+    # One more than asked for tells whether there is a next page.
+    ids = engine.ledger.runs(limit + 1, before)
+    runs: list[Json] = [_summary(engine, id_) for id_ in ids[:limit]]
+    return {"runs": runs, "next": ids[limit - 1] if len(ids) > limit else None}
+
+
+def _summary(engine: Engine, run: str) -> Document:
+    from engine.wire import UnreadableRecord  # noqa: PLC0415 - as above
+
+    try:
+        document = engine.document(run) or {}
+    except UnreadableRecord:
+        log.exception("record unreadable", extra={"run": run})
+        return {"id": run, "status": "unreadable"}
+    kept = ("id", "trigger", "mode", "by", "status", "error", "started", "finished")
+    counted = ("findings", "unknown", "plans", "outcomes")
+    counts: Document = {name: len(listed) for name in counted if isinstance(listed := document.get(name), list)}
+    return {name: document.get(name) for name in kept} | {"counts": counts}
+
+
+def _document(engine: Engine, req: func.HttpRequest) -> Document:
+    from engine.ports import MAX_RUN_ID  # noqa: PLC0415 - as above
+
+    run = req.route_params.get("id", "")
+    known = 0 < len(run.encode("utf-8", "surrogatepass")) <= MAX_RUN_ID
+    document = engine.document(run) if known else None
+    if document is None:
+        raise Problem(404, "there is no such run", field="id")
+    return document
+
+
+def _health(engine: EngineFor) -> func.HttpResponse:
+    try:
+        ready = engine()
+        ready.ledger.runs(1)
+    except Exception as error:  # whatever it is, it is why the app is not ready
+        match problem_of(error):
+            case NotReady(problems=problems):
+                said: list[Json] = [*problems]
+            case Problem(detail=detail):
+                said = [detail]
+        return json_response({"status": "not ready", "problems": said}, 503)
+    return json_response({"status": "ready", "dryRun": ready.settings.dry_run})
+
+
+def _caller(req: func.HttpRequest) -> str:
+    """Who asked. Only where App Service's authentication stands before the app is it more than the caller's word."""
+    return str(req.headers.get("x-ms-client-principal-name", ""))[:200]

@@ -1,0 +1,367 @@
+"""The HTTP API as OpenAPI 3.1. `python -m triggers.openapi` prints it; `docs/openapi.json` is that text."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from model.documents import Document, Json
+from model.states import FailureState, Mode, Outcome
+
+
+def document() -> Document:
+    """The whole description."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Patchwright",
+            "version": "0.1",
+            "summary": "Finds what of Azure Update Management is in a known failure state, and repairs it.",
+            "description": "Everything is a dry run unless it says otherwise, and while `DRY_RUN` is set nothing can "
+            "be applied at all. Every call but `health` needs a function key in `x-functions-key` or `code`.",
+        },
+        "servers": [{"url": "/api"}],
+        "security": [{"functionKey": []}, {"functionKeyInQuery": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {
+                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+                "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
+            },
+            "schemas": _schemas(),
+            "responses": _problems(),
+        },
+    }
+
+
+def _paths() -> Document:
+    run: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "/sweeps": {
+            "post": {
+                "operationId": "start_sweep",
+                "summary": "Start a sweep",
+                "requestBody": _json_body("SweepRequest", required=False),
+                "responses": {"202": _accepted(), **_refs(400, 401, 409, 413, 415, 500, 503)},
+            }
+        },
+        "/runs": {
+            "get": {
+                "operationId": "list_runs",
+                "summary": "The ledger, newest first",
+                "parameters": [
+                    {
+                        "name": "limit",
+                        "in": "query",
+                        "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+                    },
+                    {
+                        "name": "before",
+                        "in": "query",
+                        "description": "A run id: only older runs; `next` of the page before",
+                        "schema": {"type": "string"},
+                    },
+                ],
+                "responses": {"200": _answer("RunPage", "A page"), **_refs(400, 401, 500, 503)},
+            }
+        },
+        "/runs/{id}": {
+            "get": {
+                "operationId": "get_run",
+                "summary": "The run document",
+                "parameters": [run],
+                "responses": {"200": _answer("Run", "The run"), **_refs(401, 404, 500, 503)},
+            }
+        },
+        "/runs/{id}/apply": {
+            "post": {
+                "operationId": "apply_run",
+                "summary": "Apply the saved plan of a run",
+                "description": "Everything is read again first; where the world has moved, nothing is written and the "
+                "outcome names the field.",
+                "parameters": [run],
+                "requestBody": _json_body("ApplyRequest", required=False),
+                "responses": {"202": _accepted(), **_refs(400, 401, 404, 409, 413, 415, 422, 500, 503)},
+            }
+        },
+        "/alerts": {
+            "post": {
+                "operationId": "receive_alert",
+                "summary": "The webhook of an Azure Monitor action group, common alert schema",
+                "requestBody": _json_body("Alert", required=True),
+                "responses": {
+                    "200": _answer("AlertAnswer", "Nothing to do: resolved, delivered before, or out of scope"),
+                    "202": {**_answer("AlertAnswer", "A sweep was started"), "headers": _location()},
+                    **_refs(400, 401, 413, 415, 500, 503),
+                },
+            }
+        },
+        "/states": {
+            "get": {
+                "operationId": "list_states",
+                "summary": "The catalogue of failure states",
+                "responses": {"200": _answer("Catalogue", "The catalogue"), **_refs(401, 500, 503)},
+            }
+        },
+        "/health": {
+            "get": {
+                "operationId": "get_health",
+                "summary": "Ready or not, and why",
+                "security": [],
+                "responses": {"200": _answer("Health", "Ready"), "503": _answer("Health", "Not ready")},
+            }
+        },
+        "/openapi.json": {
+            "get": {
+                "operationId": "get_openapi",
+                "summary": "This document",
+                "responses": {
+                    "200": {
+                        "description": "OpenAPI 3.1",
+                        "content": {"application/json": {"schema": {"type": "object"}}},
+                    },
+                    **_refs(401),
+                },
+            }
+        },
+    }
+
+
+def _schemas() -> Document:
+    text: Json = {"type": "string"}
+    maybe: Json = {"type": ["string", "null"]}
+    time: Json = {"type": ["string", "null"], "format": "date-time"}
+    count: Json = {"type": "integer", "minimum": 0}
+    state: Json = {"type": "string", "enum": [one.value for one in FailureState]}
+    head: Document = {
+        "id": text,
+        "trigger": {"type": "string", "enum": ["timer", "alert", "http", "cli"]},
+        "mode": {"type": "string", "enum": ["dry-run", "apply"]},
+        "by": maybe,
+        "status": {"type": "string", "enum": ["running", "waiting", "completed", "failed"]},
+        "error": maybe,
+        "started": time,
+        "finished": time,
+    }
+    return {
+        "SweepRequest": _object(
+            {
+                "states": {
+                    "type": "array",
+                    "maxItems": 1000,
+                    "items": state,
+                    "description": "Left out: every state. An empty list selects nothing.",
+                },
+                "machines": {
+                    "type": "array",
+                    "maxItems": 1000,
+                    "items": text,
+                    "description": "Resource ids of machines or of what encloses them, or `name:<computer>`. Left out: "
+                    "everything in scope. An empty list selects nothing.",
+                },
+                "dry_run": {"type": "boolean", "default": True},
+            }
+        ),
+        "ApplyRequest": _object(
+            {
+                "findings": {
+                    "type": "array",
+                    "maxItems": 1000,
+                    "items": text,
+                    "description": "Keys of findings. Left out: all that have a plan. An empty list selects nothing.",
+                }
+            }
+        ),
+        "Accepted": _object({"id": text}, required=["id"]),
+        "Alert": {
+            "type": "object",
+            "description": "As Azure Monitor sends it. The custom property `patchwright.state` names failure states.",
+            "required": ["schemaId", "data"],
+            "properties": {
+                "schemaId": {"const": "azureMonitorCommonAlertSchema"},
+                "data": {
+                    "type": "object",
+                    "required": ["essentials"],
+                    "properties": {
+                        "essentials": {
+                            "type": "object",
+                            "required": ["monitorCondition"],
+                            "properties": {
+                                "monitorCondition": {"type": "string", "enum": ["Fired", "Resolved"]},
+                                "alertTargetIDs": {"type": ["array", "null"], "items": text},
+                            },
+                        },
+                        "alertContext": {"type": ["object", "null"]},
+                        "customProperties": {"type": ["object", "null"]},
+                    },
+                },
+            },
+        },
+        "AlertAnswer": _object({"started": {"type": "boolean"}, "id": text, "reason": text}, required=["started"]),
+        "RunSummary": {
+            "type": "object",
+            "required": ["id", "status"],
+            "properties": {
+                **head,
+                "status": {
+                    "type": "string",
+                    "enum": ["running", "waiting", "completed", "failed", "unreadable"],
+                },
+                "counts": _object({"findings": count, "unknown": count, "plans": count, "outcomes": count}),
+            },
+        },
+        "RunPage": _object(
+            {
+                "runs": {"type": "array", "items": {"$ref": "#/components/schemas/RunSummary"}},
+                "next": {"type": ["string", "null"], "description": "`before` of the next page; null on the last"},
+            },
+            required=["runs", "next"],
+        ),
+        "Run": {
+            "type": "object",
+            "required": [
+                "id",
+                "trigger",
+                "mode",
+                "status",
+                "started",
+                "finished",
+                "scope",
+                "facts",
+                "findings",
+                "unknown",
+                "plans",
+                "advice",
+                "outcomes",
+            ],
+            "properties": {
+                **head,
+                "scope": {"type": "object"},
+                "facts": {"type": "object"},
+                "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+                "unknown": {"type": "array", "items": {"type": "object"}},
+                "plans": {"type": "array", "items": {"type": "object"}},
+                "advice": {"type": "array", "items": {"type": "object"}},
+                "outcomes": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},
+                "steps": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+        "Finding": {
+            "type": "object",
+            "required": ["key", "state", "target", "reason"],
+            "properties": {
+                "key": text,
+                "state": state,
+                "target": text,
+                "targetName": maybe,
+                "reason": text,
+                "since": time,
+                "evidence": {"type": ["object", "null"]},
+            },
+        },
+        "Outcome": {
+            "type": "object",
+            "required": ["finding", "outcome", "reason", "at"],
+            "properties": {
+                "finding": text,
+                "remediation": text,
+                "outcome": {"type": "string", "enum": [one.value for one in Outcome]},
+                "reason": text,
+                "at": {"type": "string", "format": "date-time"},
+            },
+        },
+        "Catalogue": _object(
+            {"states": {"type": "array", "items": {"$ref": "#/components/schemas/State"}}}, required=["states"]
+        ),
+        "State": {
+            "type": "object",
+            "required": ["id", "mode", "manual", "remediations"],
+            "properties": {
+                "id": state,
+                "mode": {"type": "string", "enum": [one.value for one in Mode]},
+                "manual": text,
+                "reads": {"type": "array", "items": text},
+                "queries": {"type": "array", "items": text},
+                "remediations": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+        "Health": _object(
+            {
+                "status": {"type": "string", "enum": ["ready", "not ready"]},
+                "dryRun": {"type": "boolean"},
+                "problems": {"type": "array", "items": text},
+            },
+            required=["status"],
+        ),
+        "OpenAPI": {"type": "object"},
+        "Problem": {
+            "type": "object",
+            "description": "RFC 9457",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": text,
+                "title": text,
+                "status": {"type": "integer"},
+                "detail": text,
+                "field": {"type": "string", "description": "The place in the request"},
+                "problems": {"type": "array", "items": text},
+            },
+        },
+    }
+
+
+_PROBLEMS = {
+    400: "The request is not valid; `field` says where",
+    401: "The function key is missing or wrong (said by Azure Functions, without a body)",
+    404: "There is no such run",
+    409: "The `DRY_RUN` lock forbids it, or the run is still under way",
+    413: "The body is larger than 1 MiB",
+    415: "The content type is not JSON",
+    422: "The request names something that the run does not have; `field` says where",
+    500: "Something failed that should not; the log says what",
+    503: "The app is not set up, or something it needs does not answer",
+}
+
+
+def _problems() -> Document:
+    found: Document = {}
+    for status, description in _PROBLEMS.items():
+        answer: Document = {"description": description}
+        if status != 401:
+            problem: Json = {"$ref": "#/components/schemas/Problem"}
+            answer["content"] = {"application/problem+json": {"schema": problem}}
+        if status == 503:
+            answer["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+        found[f"Problem{status}"] = answer
+    return found
+
+
+def _refs(*statuses: int) -> Document:
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
+
+
+def _json_body(schema: str, *, required: bool) -> Document:
+    content: Json = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"required": required, "content": content}
+
+
+def _answer(schema: str, description: str) -> Document:
+    content: Json = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _accepted() -> Document:
+    return {**_answer("Accepted", "Started; the run is at `Location`"), "headers": _location()}
+
+
+def _location() -> Document:
+    return {"Location": {"description": "Where the run is", "schema": {"type": "string"}}}
+
+
+def _object(properties: Document, *, required: list[Json] | None = None) -> Document:
+    base: Document = {"type": "object", "additionalProperties": False, "properties": properties}
+    return base if required is None else {**base, "required": required}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(document(), indent=2) + "\n")
