@@ -258,9 +258,8 @@ class Draft:
         self.found.append({"state": state.value, "target": target, "then": then, "why": why})
 
     def is_spared(self, states: Iterable[FailureState], targets: Iterable[str], why: str) -> None:
-        self.not_found += [
-            {"state": state.value, "target": target, "why": why} for target in targets for state in states
-        ]
+        for target in targets:
+            self.not_found.extend({"state": state.value, "target": target, "why": why} for state in states)
 
     def finished(self, states: Iterable[FailureState]) -> Fleet:
         """The estate with what surrounds its machines; `states` are those of which the truth is complete."""
