@@ -91,9 +91,9 @@ class Compute:
         command = self.commands.get(machine, names["name"])
         if command is None:
             raise _missing(call.path)
-        command.execution.looks += 1
         # Arc always answers with the instance view, Azure VMs only when asked.
         asked = "instanceview" in call.query.get("$expand", "").lower() or _is_arc(call.path)
+        command.execution.looks += asked
         return Answer(body=self._command_body(command, view=asked))
 
     def put_command(self, call: Call, names: Mapping[str, str]) -> Answer:

@@ -45,6 +45,8 @@ _COLUMNS: Final = {
     "zones": "JSON",
     "extendedLocation": "JSON",
 }
+_NAMES: Final = kql.Names(tables=frozenset(), columns=frozenset(_COLUMNS))
+"""Resource Graph takes its tables' names in any case."""
 _KEPT_RESULTS: Final = 20
 
 
@@ -72,7 +74,7 @@ class Inventory:
         self.refresh()
         names = [name.lower() for name in subscriptions]
         self._connection.execute("SET VARIABLE subscriptions = ?", [names])
-        result = kql.execute(self._connection, text, now, lambda: _COLUMNS)
+        result = kql.execute(self._connection, text, now, _NAMES)
         self._count += 1
         token = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._count}"))
         answer = GraphResult(token=token, result=result, rows=result.objects())

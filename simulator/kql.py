@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Final
 
 import duckdb
 import duckdb_kql
+from duckdb_kql.engine import schema
 from duckdb_kql.types import kusto_type
 
 from model.documents import Json
@@ -58,10 +59,17 @@ class Result:
         ]
 
 
-def execute(
-    connection: duckdb.DuckDBPyConnection, query: str, now: datetime, columns_of: Callable[[], Iterable[str]]
-) -> Result:
-    """Run `query` at `now`; `columns_of` names every column that `column_ifexists` may find.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a query may name. Kusto tells case apart and DuckDB does not, so this is where it is told apart."""
+
+    tables: frozenset[str]
+    """Names of tables that must be spelled exactly so."""
+    columns: frozenset[str]
+
+
+def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, names: Names) -> Result:
+    """Run `query` at `now`.
 
     Raises:
         QueryRejected: it does not parse, names what does not exist, or needs a construct that is not simulated.
@@ -69,8 +77,10 @@ def execute(
     if not query.strip():
         raise QueryRejected("SyntaxError", "A query must be given.")
     try:
-        text = _replace_column_ifexists(query, columns_of)
-        cursor = duckdb_kql.execute(connection, text, allow_write=False, query_now=now)
+        text = _replace_column_ifexists(query, names.columns)
+        translated = duckdb_kql.to_sql(text, schema=schema(connection), allow_write=False, query_now=now)
+        _check_case(str(translated), names)
+        cursor = connection.execute(str(translated))
         described = cursor.description or []
         columns = tuple(Column(name=str(item[0]), type=kusto_type(item[1])) for item in described)
         return Result(columns=columns, rows=cursor.fetchall())
@@ -95,14 +105,31 @@ def _catalog_message(message: str) -> str:
     return f"Failed to resolve: {message}"
 
 
+_TEXTS: Final = re.compile(r"'(?:[^']|'')*'")
+_NAMES: Final = re.compile(r'(?P<before>\bAS |\b(?:FROM|JOIN) |)"(?P<name>[^"]+)"')
+
+
+def _check_case(sql: str, names: Names) -> None:
+    """Refuse a table or column that is only there in another case."""
+    found = list(_NAMES.finditer(_TEXTS.sub("''", sql)))
+    # What the query itself names, it may spell as it likes.
+    own = {each["name"] for each in found if each["before"] == "AS "}
+    tables = {name.lower() for name in names.tables}
+    columns = {name.lower() for name in names.columns}
+    for each in found:
+        name = each["name"]
+        if name in own or name in names.columns or name in names.tables:
+            continue
+        if name.lower() in (tables if each["before"] in {"FROM ", "JOIN "} else columns):
+            raise QueryRejected("SemanticError", f"Failed to resolve table or column expression named '{name}'")
+
+
 _CALL: Final = re.compile(r"\bcolumn_?ifexists\s*\(\s*([\"'])(?P<name>[^\"']+)\1\s*,", re.IGNORECASE)
 
 
-def _replace_column_ifexists(query: str, columns_of: Callable[[], Iterable[str]]) -> str:
+def _replace_column_ifexists(query: str, known: frozenset[str]) -> str:
     """`column_ifexists("X", d)` becomes `X` where any table has that column, else `d`."""
-    known: frozenset[str] | None = None
     while found := _CALL.search(query):
-        known = frozenset(columns_of()) if known is None else known
         end = _closing(query, found.end())
         if end < 0:
             raise QueryRejected("SyntaxError", "Query could not be parsed: column_ifexists( is not closed")

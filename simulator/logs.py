@@ -38,9 +38,10 @@ class LogStore:
         for table, rows in logs.items():
             self.append(table, rows)
 
-    def columns(self) -> Iterable[str]:
-        """Every column of every table."""
-        return {column for schema in self.schemas.values() for column in schema}
+    def names(self) -> kql.Names:
+        """Every table, and every column of every table."""
+        columns = frozenset(column for schema in self.schemas.values() for column in schema)
+        return kql.Names(tables=frozenset(self.schemas), columns=columns)
 
     def append(self, table: str, rows: Iterable[Document]) -> None:
         """Add rows; the table and columns that are new come into being."""
@@ -67,7 +68,7 @@ class LogStore:
             for name, value in (("since", since), ("until", until)):
                 if value is not None:
                     cursor.execute(f"SET VARIABLE {name} = TIMESTAMP '{value.replace(tzinfo=None).isoformat(' ')}'")
-            return kql.execute(cursor, text, now, self.columns)
+            return kql.execute(cursor, text, now, self.names())
         finally:
             cursor.close()
 
