@@ -26,7 +26,7 @@ help: ## this list
 setup: .venv/.stamp-python .venv/.stamp-node ## everything that the other targets would set up when they need it
 
 demo: .venv/.stamp-python ## a sweep of a simulated estate: plan, apply, verify, the story
-	$(BIN)/patchwright demo
+	$(PYTHON) -m tools.demo
 
 test: setup ## every test, with every real part they need
 	$(PYTHON) -m pytest -n 2

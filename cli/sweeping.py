@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import json
 import os
 import sys
 import time
@@ -27,6 +28,7 @@ from engine.ports import AzureUnavailable, LedgerUnreadable
 from engine.process import PROCESSES, Process
 from engine.requests import SweepRequest, new_run_id
 from model.documents import Document, list_at, text_at
+from model.states import FailureState
 
 if TYPE_CHECKING:
     from cli.sheet import Sheet
@@ -271,11 +273,20 @@ def _next(document: Document, *, offline: bool, locked: bool) -> tuple[tuple[str
         if locked:
             return (("DRY_RUN locks the app. To apply this plan:", f"DRY_RUN=false patchwright apply {run}"),)
         return (("To apply exactly this plan:", f"patchwright apply {run}"),)
+    if document.get("mode") == "dry-run" and (states := _held_by_mode(document)):
+        modes = json.dumps({"*": "ask"} if states >= {s.value for s in FailureState} else dict.fromkeys(states, "ask"))
+        return (("The plans are held by mode. To let a person apply such a plan:", f"PATCHWRIGHT_MODES='{modes}'"),)
     if fates["waiting"]:
         return (("To verify what is due:", f"patchwright apply {run}"),)
     if objects(document, "findings"):
         return (("All of it again:", f"patchwright show {run}"),)
     return ()
+
+
+def _held_by_mode(document: Document) -> set[str]:
+    """The states of which a plan is held for no other reason than how far they may go."""
+    held = {text_at(p, "finding") for p in objects(document, "plans") if text_at(p, "verdict.guardrail") == "mode"}
+    return {text_at(f, "state") for f in objects(document, "findings") if text_at(f, "key") in held}
 
 
 def _sweep_status(document: Document, *, fail_on_findings: bool) -> int:

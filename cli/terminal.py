@@ -100,17 +100,18 @@ def _finding(sheet: Sheet, finding: FindingView) -> None:
         sheet.line((finding.id, "dim"), indent=_IN)
     since = f", since {finding.since} UTC" if finding.since else ""
     sheet.line(f"{short_guids(finding.reason)}{since}", indent=_IN)
+    sheet.blank()
     if finding.advice:
         _advice(sheet, finding.advice)
     if finding.plan:
-        sheet.blank()
         _plan(sheet, finding.plan, finding.ended)
 
 
 def _advice(sheet: Sheet, advice: AdviceView) -> None:
-    sheet.line(("needs you  ", "bold yellow"), advice.summary, indent=_IN, hang=11)
+    bar: Part = ("  │ ", _STYLES["careful"])
+    sheet.line(("needs you", "bold yellow"), f"  {advice.summary}", hang=11, bar=bar)
     for number, step in enumerate(advice.steps, 1):
-        sheet.line((f"{number}. ", "yellow"), step, indent=_IN + 11, hang=3)
+        sheet.line((f"{number}. ", "yellow"), step, indent=11, hang=3, bar=bar)
 
 
 def _plan(sheet: Sheet, plan: PlanView, ended: Mark | None) -> None:

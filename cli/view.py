@@ -150,17 +150,20 @@ def run_view(document: Document, elapsed: float | None = None) -> RunView:
         ended = ending(document, plans.get(key), key)
         view = _finding(finding, plans.get(key), advice.get(key), ended)
         groups.setdefault(text_at(finding, "state"), []).append(view)
+    for found in groups.values():
+        # What Patchwright can do first, what it leaves to people after it.
+        found.sort(key=lambda finding: finding.plan is None)
     views = tuple(GroupView(state=shown(state), findings=tuple(found)) for state, found in groups.items())
     unknown = tuple(_unknown(item) for item in objects(document, "unknown"))
-    for found in groups.values():
-        found.sort(key=lambda finding: finding.advice is not None)
+    missing = {item.missing for item in unknown}
     summary, tone = _summary([f for group in views for f in group.findings], len(unknown))
     return RunView(
         id=shown(text_at(document, "id")),
         title="dry run" if document.get("mode") == "dry-run" else "apply",
         status=_status(document),
         read=_read(document, elapsed),
-        partial=tuple(shown(what) for what in list_at(document, "facts.partial")),
+        # What made something unknown is told there.
+        partial=tuple(what for gap in list_at(document, "facts.partial") if (what := shown(gap)) not in missing),
         groups=views,
         unknown=unknown,
         story=story(document),
