@@ -141,6 +141,9 @@ def _plain(value: Json, path: str) -> _Comparable:
 
 
 def _text(value: str, key: str) -> _Comparable:
+    if key == "expiryTime" and value.startswith("9999-12-31"):
+        # Never, in whatever zone: the last instant there is may not even be expressible in another one.
+        return "never"
     if key in _TIMES and (moment := parse_time(value)):
         return moment.replace(second=0, microsecond=0)
     if key == "duration" and (length := parse_duration(value)) is not None:
