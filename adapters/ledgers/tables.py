@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from itertools import accumulate, islice, takewhile
 from typing import TYPE_CHECKING, Final, cast
 
 from engine.ports import AzureUnavailable, Entry, LedgerUnreadable, PermissionMissing
@@ -57,6 +59,8 @@ _TRANSACTION_ROWS: Final = 99
 """One of the hundred is the head."""
 _TRANSACTION_BYTES: Final = 2 * 1024 * 1024
 """Of bodies; base64 and the envelope make them half as large again on the wire."""
+_COMPARED_KINDS: Final = 12
+"""A filter holds fifteen comparisons, two of which are the run and what the line is about."""
 _PATIENCE: Final = timedelta(minutes=2)
 """How long to go on losing to other writers. A loser tries again at once, and somebody wins each round."""
 
@@ -83,6 +87,16 @@ class _Packed:
     @property
     def size(self) -> int:
         return sum(len(value) for value in self.row.values() if isinstance(value, bytes))
+
+
+class _Commit(Enum):
+    """What became of a transaction."""
+
+    DONE = auto()
+    SOME_ARE_THERE = auto()
+    """An entry of it, or the head that it wanted to make, is there already; nothing was written."""
+    OVERTAKEN = auto()
+    """Another writer moved the head; nothing was written."""
 
 
 class TableLedger:
@@ -141,10 +155,7 @@ class TableLedger:
             if key not in of_run:
                 of_run[key] = _pack(key, entry, writer)
         written = {
-            (run, key)
-            for run, packed in runs.items()
-            for batch in _batches(list(packed.values()))
-            for key in self._write(run, batch, writer)
+            (run, key) for run, packed in runs.items() for key in self._write(run, list(packed.values()), writer)
         }
         return tuple(
             is_first and (entry.run, _ENTRY + _digest(utf8(entry.id))) in written
@@ -159,8 +170,10 @@ class TableLedger:
         if kinds is not None:
             if not kinds:
                 return ()
-            # Hexadecimal digests: the SDK puts parameters in only where white space stands around them.
-            wanted += " and (" + " or ".join(f"Kind eq '{_digest(utf8(kind))}'" for kind in sorted(kinds)) + ")"
+            # Hexadecimal digests: the SDK puts parameters in only where white space stands around them. Kinds beyond
+            # what a filter may compare are dropped below.
+            if len(kinds) <= _COMPARED_KINDS:
+                wanted += " and (" + " or ".join(f"Kind eq '{_digest(utf8(kind))}'" for kind in sorted(kinds)) + ")"
         with self._table("list") as table:
             rows = {str(row["RowKey"]): row for row in table.query_entities(wanted, parameters=parameters)}
             found = sorted((row for key, row in rows.items() if key.startswith(_ENTRY)), key=lambda row: row["Place"])
@@ -170,7 +183,8 @@ class TableLedger:
                 # they bear no kind, so that a narrowed query never brings them.
                 return rows[key] if key in rows else table.get_entity(partition, key)
 
-            return tuple(self._unpack(run, row, part) for row in found)
+            entries = (self._unpack(run, row, part) for row in found)
+            return tuple(entry for entry in entries if kinds is None or entry.kind in kinds)
 
     def runs(self, limit: int, before: str | None = None) -> tuple[str, ...]:
         if limit <= 0:
@@ -247,63 +261,75 @@ class TableLedger:
                 self._client.close()
                 self._client = None
 
-    def _write(self, run: str, batch: list[_Packed], writer: str) -> set[str]:
+    def _write(self, run: str, pending: list[_Packed], writer: str) -> set[str]:
         """Write what is not there yet; answers the keys of the rows that are this writer's."""
-        from azure.core import MatchConditions  # noqa: PLC0415
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415
-        from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode  # noqa: PLC0415
+        from azure.data.tables import UpdateMode  # noqa: PLC0415
 
         partition = _partition(run)
+        written: set[str] = set()
         with self._table("append") as table:
-            for packed in batch:
+            for packed in pending:
                 for number, part in enumerate(packed.parts):
                     table.upsert_entity(
                         {"PartitionKey": partition, "RowKey": _part_key(packed.digest, number), **_properties(part)},
                         mode=UpdateMode.REPLACE,
                     )
-            mine = {packed.key for packed in batch}
-            pending = batch
-            for _ in self._rounds():
-                try:
-                    head = table.get_entity(partition, _HEAD)
-                    place = int(head["Place"])
-                except ResourceNotFoundError:
-                    # Listed before it has entries: a crash in between leaves an empty run, never a hidden one.
-                    table.upsert_entity({"PartitionKey": _RUNS, "RowKey": _backwards(run)}, mode=UpdateMode.REPLACE)
-                    head, place = None, 0
-                moved = {"PartitionKey": partition, "RowKey": _HEAD, "Place": place + len(pending)}
-                condition = (
-                    {"etag": head.metadata["etag"], "match_condition": MatchConditions.IfNotModified} if head else {}
-                )
-                rows = [
-                    {"PartitionKey": partition, **packed.row, "Place": place + index}
-                    for index, packed in enumerate(pending)
-                ]
-                try:
-                    table.submit_transaction(
-                        [
-                            ("update", moved, {"mode": "replace", **condition}) if head else ("create", moved),
-                            *(("create", row) for row in rows),
-                        ],
-                        retry_on_methods=_AGAIN,
-                    )
-                except TableTransactionError as error:
-                    # The SDK sets the code on the instance without declaring it.
-                    if getattr(error, "error_code", None) == TableErrorCode.ENTITY_ALREADY_EXISTS:
+            rounds = self._rounds()
+            while pending:
+                batch = _first_batch(pending)
+                match self._commit(table, run, batch):
+                    case _Commit.DONE:
+                        written |= {packed.key for packed in batch}
+                        pending = pending[len(batch) :]
+                        rounds = self._rounds()
+                    case _Commit.SOME_ARE_THERE:
+                        # Some may be ours: an answer was lost, and the SDK asked again.
                         there = self._writers(table, partition)
-                        mine -= {key for key in mine if there.get(key, writer) != writer}
+                        written |= {packed.key for packed in pending if there.get(packed.key) == writer}
                         pending = [packed for packed in pending if packed.key not in there]
-                        if not pending:
-                            return mine
-                    elif error.status_code not in {409, 412}:
-                        raise
-                    continue
-                return mine
-        raise self._contended("append")
+                    case _Commit.OVERTAKEN:
+                        if next(rounds, None) is None:
+                            raise self._contended("append")
+        return written
+
+    @staticmethod
+    def _commit(table: TableClient, run: str, batch: list[_Packed]) -> _Commit:
+        """One transaction: the batch at the end of the run, and the run's head moved behind it."""
+        from azure.core import MatchConditions  # noqa: PLC0415
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415
+        from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode  # noqa: PLC0415
+
+        partition = _partition(run)
+        try:
+            head = table.get_entity(partition, _HEAD)
+            place = int(head["Place"])
+        except ResourceNotFoundError:
+            # Listed before it has entries: a crash in between leaves an empty run, never a hidden one.
+            table.upsert_entity({"PartitionKey": _RUNS, "RowKey": _backwards(run)}, mode=UpdateMode.REPLACE)
+            head, place = None, 0
+        moved = {"PartitionKey": partition, "RowKey": _HEAD, "Place": place + len(batch)}
+        unmoved = {"etag": head.metadata["etag"], "match_condition": MatchConditions.IfNotModified} if head else {}
+        rows = ({"PartitionKey": partition, **packed.row, "Place": place + index} for index, packed in enumerate(batch))
+        try:
+            table.submit_transaction(
+                [
+                    ("update", moved, {"mode": UpdateMode.REPLACE, **unmoved}) if head else ("create", moved),
+                    *(("create", row) for row in rows),
+                ],
+                retry_on_methods=_AGAIN,
+            )
+        except TableTransactionError as error:
+            # The SDK sets the code on the instance without declaring it.
+            if getattr(error, "error_code", None) == TableErrorCode.ENTITY_ALREADY_EXISTS:
+                return _Commit.SOME_ARE_THERE
+            if error.status_code in {409, 412}:
+                return _Commit.OVERTAKEN
+            raise
+        return _Commit.DONE
 
     @staticmethod
     def _writers(table: TableClient, partition: str) -> dict[str, str]:
-        """Who wrote each entry of a run. One of them may be we: an answer was lost, and azure-core asked again."""
+        """Who wrote each entry of a run."""
         rows = table.query_entities(
             "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last",
             parameters={"partition": partition, "first": _ENTRY, "last": _AFTER_ENTRIES},
@@ -355,14 +381,15 @@ class TableLedger:
             return self._client
 
     @staticmethod
-    def _rounds() -> Iterator[None]:
-        """Turns in a contest with other writers, a random pause between them, until patience ends."""
+    def _rounds() -> Iterator[float]:
+        """Turns in a contest with other writers, until patience ends; each is the pause that follows it, in seconds."""
         end = time.monotonic() + _PATIENCE.total_seconds()
-        pause = 0.01
+        longest = 0.01
         while time.monotonic() < end:
-            yield
-            time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, protects nothing
-            pause = min(pause * 2, 0.5)
+            pause = random.uniform(0, longest)  # noqa: S311 - spreads writers, protects nothing
+            yield pause
+            time.sleep(pause)
+            longest = min(longest * 2, 0.5)
 
     def _contended(self, operation: str) -> AzureUnavailable:
         return AzureUnavailable(f"{operation} in ledger {self._name}: other writers were always quicker", _PATIENCE)
@@ -385,17 +412,11 @@ def _pack(key: str, entry: Entry, writer: str) -> _Packed:
     return _Packed(key=key, row={**row, "Digest": digest, "Parts": len(parts)}, parts=parts, digest=digest)
 
 
-def _batches(packed: list[_Packed]) -> Iterator[list[_Packed]]:
-    batch: list[_Packed] = []
-    size = 0
-    for one in packed:
-        if batch and (len(batch) == _TRANSACTION_ROWS or size + one.size > _TRANSACTION_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += one.size
-    if batch:
-        yield batch
+def _first_batch(pending: Sequence[_Packed]) -> list[_Packed]:
+    """As many from the front as one transaction takes; at least one."""
+    sizes = accumulate(packed.size for packed in pending)
+    fitting = sum(1 for _ in takewhile(lambda size: size <= _TRANSACTION_BYTES, islice(sizes, _TRANSACTION_ROWS)))
+    return list(pending[: max(fitting, 1)])
 
 
 def _properties(data: bytes) -> dict[str, bytes]:

@@ -107,24 +107,56 @@ def test_a_damaged_row_is_named(ledger: TableLedger, table: TableClient, damage:
         ledger.entries("run")
 
 
-def test_a_run_is_written_with_two_requests_however_many_entries(
-    azurite: str, table: TableClient, ledger: TableLedger
-) -> None:
-    """A look at the run's head and one transaction; the first time also a line in the list of runs."""
-    seen: list[str] = []
+class Count(HTTPPolicy[HttpRequest, HttpResponse]):
+    """Notes the method of each request."""
 
-    class Count(HTTPPolicy[HttpRequest, HttpResponse]):
-        def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
-            seen.append(request.http_request.method)
-            return self.next.send(request)
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
 
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        self.seen.append(request.http_request.method)
+        return self.next.send(request)
+
+
+@pytest.fixture
+def count(azurite: str, table: TableClient, ledger: TableLedger) -> Iterator[tuple[TableLedger, Count]]:
+    """The same ledger through a line that is counted."""
+    ledger.append([an_entry("before")])
+    counted = Count()
     with TableClient.from_connection_string(
-        azurite, table_name=table.table_name, per_retry_policies=[Count()]
+        azurite, table_name=table.table_name, per_retry_policies=[counted]
     ) as client:
-        counted = TableLedger(lambda: client, "counted")
-        counted.append([an_entry("first")])
-        seen.clear()
+        second = TableLedger(lambda: client, "counted")
+        second.runs(1)
+        counted.seen.clear()
+        yield second, counted
 
-        counted.append([an_entry(f"e{number}") for number in range(90)])
 
-    assert seen == ["GET", "POST"]
+def test_up_to_99_entries_are_two_requests(count: tuple[TableLedger, Count]) -> None:
+    """A look at the run's head, and one transaction."""
+    ledger, counted = count
+
+    ledger.append([an_entry(f"e{number}") for number in range(99)])
+
+    assert counted.seen == ["GET", "POST"]
+
+
+def test_what_was_all_written_before_is_three_requests_however_much_it_is(count: tuple[TableLedger, Count]) -> None:
+    """The transaction is refused, and one look tells of all of them: a delivery that is repeated costs no more."""
+    ledger, counted = count
+    entries = [an_entry(f"e{number}") for number in range(300)]
+    ledger.append(entries)
+    counted.seen.clear()
+
+    assert not any(ledger.append(entries))
+
+    assert counted.seen == ["GET", "POST", "GET"]
+
+
+def test_a_free_key_is_claimed_with_one_request(count: tuple[TableLedger, Count]) -> None:
+    ledger, counted = count
+
+    ledger.claim("key", "first", NOW, LATER)
+
+    assert counted.seen == ["POST"]
