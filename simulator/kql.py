@@ -80,7 +80,8 @@ def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, na
         text = _replace_column_ifexists(query, names.columns)
         translated = duckdb_kql.to_sql(text, schema=schema(connection), allow_write=False, query_now=now)
         _check_case(str(translated), names)
-        cursor = connection.execute(str(translated))
+        # The clock is a bound parameter of the statement.
+        cursor = connection.execute(str(translated), translated.parameters)
         described = cursor.description or []
         columns = tuple(Column(name=str(item[0]), type=kusto_type(item[1])) for item in described)
         return Result(columns=columns, rows=cursor.fetchall())
