@@ -54,7 +54,7 @@ def build(
     from engine.engine import Engine  # noqa: PLC0415
     from engine.ports import quiet  # noqa: PLC0415
 
-    clock = _clock(settings)
+    clock = clock_of(settings)
 
     def writing() -> Clients:
         return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id)
@@ -91,7 +91,7 @@ def _simulate(argv: Sequence[str]) -> int:
 def _export(settings: Settings, folder: Path, progress: Progress) -> Exported:
     from adapters.export import export  # noqa: PLC0415 - as above
 
-    return export(_estate(settings, _clock(settings)), folder, progress)
+    return export(_estate(settings, clock_of(settings)), folder, progress)
 
 
 def storage_of(env: Mapping[str, str], cloud: str) -> str:
@@ -120,10 +120,11 @@ def _estate(settings: Settings, clock: Clock) -> AzureEstate:
     )
 
 
-def _clock(settings: Settings) -> Clock:
+def clock_of(settings: Settings | None) -> Clock:
+    """The clock that the app goes by: the machine's, or the simulated Azure's where that takes Azure's place."""
     from adapters.clock import SimulatorClock, SystemClock  # noqa: PLC0415
 
-    return SimulatorClock(settings.cloud) if settings.simulated else SystemClock()
+    return SimulatorClock(settings.cloud) if settings is not None and settings.simulated else SystemClock()
 
 
 def _ledger_credential(settings: Settings) -> TokenCredential:
