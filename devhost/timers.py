@@ -1,0 +1,84 @@
+"""Fires the app's timer functions by their schedules."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from devhost.worker import Function, InvocationFailed, Message, Worker
+from engine.ports import AzureUnavailable, Clock
+from model.documents import Document, text_at
+from model.times import format_time
+from triggers.ncrontab import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger("devhost")
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at the clock: the simulated Azure's moves when somebody moves it."""
+_LATE: Final = timedelta(minutes=1)
+
+
+class Timers:
+    """The timer functions of one app."""
+
+    def __init__(self, worker: Worker, clock: Clock, client: Message) -> None:
+        """`client` is what a function that takes the Durable client is given."""
+        self._worker = worker
+        self._clock = clock
+        self._client = client
+
+    async def run(self) -> None:
+        """Fire whatever becomes due, until cancelled. Several missed times are one late call, as in Azure."""
+        functions = [f for f in self._worker.functions.values() if f.kind == "timertrigger"]
+        now = await asyncio.to_thread(self._clock.now)
+        due = {f.name: schedule_of(f, os.environ).next_after(now) for f in functions}
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                now = await asyncio.to_thread(self._clock.now)
+            except AzureUnavailable:
+                continue
+            for function in functions:
+                when = due[function.name]
+                if when is not None and when <= now:
+                    due[function.name] = schedule_of(function, os.environ).next_after(now)
+                    await self.fire(function, past_due=now - when > _LATE)
+
+    async def fire(self, function: Function, *, past_due: bool = False) -> None:
+        """Call a timer function now."""
+        now = await asyncio.to_thread(self._clock.now)
+        info: Document = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": _status(now, schedule_of(function, os.environ)),
+            "IsPastDue": past_due,
+        }
+        inputs = {text_at(function.trigger, "name"): Message(json=json.dumps(info))}
+        if function.client:
+            inputs[function.client] = self._client
+        try:
+            await self._worker.invoke(function.name, inputs)
+        except InvocationFailed as error:
+            log.error("timer %s failed: %s", function.name, error)  # noqa: TRY400 - the trace is the app's, and logged there
+
+
+def schedule_of(function: Function, settings: Mapping[str, str]) -> Schedule:
+    """The schedule, with `%NAME%` replaced by the setting. Raises `InvalidSchedule` and KeyError, as the host would."""
+    text = text_at(function.trigger, "schedule")
+    return Schedule.parse(re.sub(r"%(\w+)%", lambda found: settings[found[1]], text))
+
+
+def _status(now: datetime, schedule: Schedule) -> Document:
+    last, following = schedule.last_until(now), schedule.next_after(now)
+    return {
+        "Last": format_time(last or now),
+        "Next": format_time(following or now),
+        "LastUpdated": format_time(last or now),
+    }
