@@ -184,7 +184,8 @@ def _literals(change: Change) -> list[Change]:
     if not isinstance(change.before, str) or not isinstance(change.after, str):
         return [change]
     before, after = (_QUOTED.findall(text) for text in (change.before, change.after))
-    gone, new = [text for text in before if text not in after], [text for text in after if text not in before]
+    kept = {*before} & {*after}
+    gone, new = [text for text in before if text not in kept], [text for text in after if text not in kept]
     if len(before) < 2 or not gone + new or len(gone + new) > len(before):
         return [change]
     return [

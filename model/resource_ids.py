@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SEGMENT = re.compile(r"[^/?#\x00-\x1f]+")
 
@@ -88,6 +89,7 @@ def subscription_of(resource_id: str) -> str:
     return ResourceId.parse(resource_id).subscription.lower()
 
 
+@lru_cache(maxsize=4096)  # one scope query is looked through for each clone, and names the same machines each time
 def vm_ids(text: str) -> frozenset[str]:
     """Every spelling under which one VM id may appear: as it is, and with its first three groups byte-swapped.
 

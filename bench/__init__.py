@@ -1,0 +1,1 @@
+"""Programs that measure; `make bench` runs each. Results are JSON in `bench/results/`, each beside its floor."""
