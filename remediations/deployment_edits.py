@@ -63,12 +63,6 @@ def editable(facts: Facts, deployment: str, margin: timedelta) -> Editable | str
     return Editable(document=document, next_run=next_run)
 
 
-def is_live(document: Document, now: datetime) -> bool:
-    """True for a deployment that will run again: enabled, and not a one-time deployment that is over."""
-    next_run = parse_time(at(document, "properties.scheduleInfo.nextRun"))
-    return at(document, "properties.scheduleInfo.isEnabled") is True and next_run is not None and next_run > now
-
-
 def has_other_targets(document: Document, machine: str) -> bool:
     """True where the deployment still patches something without this machine."""
     configuration = "properties.updateConfiguration"
@@ -82,7 +76,7 @@ def has_other_targets(document: Document, machine: str) -> bool:
 
 
 def _start_text(document: Document, next_run: datetime) -> str | None:
-    """The next run on the clock of the deployment's own time zone, with that clock's offset.
+    """The next run on the clock of the deployment's own time zone, with its offset; None where the zone is unknown.
 
     The service has been seen to ignore the offset and to read the clock in `timeZone`, so both have to be right.
     """

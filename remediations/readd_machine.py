@@ -10,8 +10,9 @@ from model.documents import list_at, text_at
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment, Settle, Step
+from model.runs import runs_again
 from model.states import FailureState, Impact
-from remediations.deployment_edits import Editable, editable, has_other_targets, is_live
+from remediations.deployment_edits import Editable, editable, has_other_targets
 from remediations.protocol import declined
 
 
@@ -51,7 +52,9 @@ class ReaddMachine:
         machine, edits = finding.target, list[Editable]()
         for deployment in sorted(self.needs(finding, facts)):
             document = facts.documents.get(deployment)
-            if document is not None and not is_live(document, facts.now):
+            gone = document is None and not facts.missing(deployment)
+            if gone or (document is not None and runs_again(document, facts.now) is False):
+                # It calls nobody any more, so there is nothing to mend in it.
                 continue
             match editable(facts, deployment, self.margin):
                 case str() as why:

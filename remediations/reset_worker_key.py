@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import ClassVar, Final
+from urllib.parse import unquote
 
 from model.documents import Document, at, list_at
 from model.facts import Facts, Machine, PowerState, Reading, SavedSearch
@@ -18,8 +20,10 @@ from model.resource_ids import vm_ids
 from model.states import FailureState, Impact
 from remediations.protocol import declined
 
-_SCOPE: Final = "microsoftdefaultcomputergroup"
-_VMUUIDS: Final = re.compile(r'(VMUUID\s+in~\s*\()((?:\s*"[^"]*"\s*,?)*)(\))', re.IGNORECASE)
+_SCOPE: Final = "updates|microsoftdefaultcomputergroup"
+"""Name of the saved search that says whom Update Management looks after; other solutions have one of their own."""
+_TEXT: Final = r"""(?:"[^"]*"|'[^']*')"""
+_VMUUIDS: Final = re.compile(rf"(\bVMUUID\s+in~?\s*\(\s*)({_TEXT}(?:\s*,\s*{_TEXT})*)(?=\s*\))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,16 @@ class ResetWorkerKey:
                 "the key can be reset by Run Command on Windows VMs of Azure only",
                 "Reinstall the agent on the machine, so that it registers under an identity of its own.",
             )
-        groups = sorted({worker.group for worker in facts.user_workers if worker.machine_id == machine.id})
+        computers = {_short(machine.name), _short(str(finding.evidence.get("computer") or ""))}
+        # A worker that came by the agent has no resource id; its name can only make us more careful.
+        groups = sorted(
+            {
+                worker.group
+                for worker in facts.user_workers
+                if worker.machine_id == machine.id
+                or (not worker.machine_id and _short(worker.worker_name) in computers)
+            }
+        )
         if groups:
             return (
                 f"it is also a user hybrid worker ({', '.join(groups)}), whose registration lives in the same key",
@@ -119,6 +132,11 @@ class ResetWorkerKey:
         return None
 
 
+def _short(computer: str) -> str:
+    """A computer's name without its domain."""
+    return computer.partition(".")[0].lower()
+
+
 def _agent_ready(document: Document) -> bool:
     statuses = list_at(document, "properties.instanceView.vmAgent.statuses")
     return any(isinstance(s, dict) and str(s.get("code")).lower() == "provisioningstate/succeeded" for s in statuses)
@@ -132,21 +150,27 @@ def _out_of_scope(facts: Facts, machine: Machine) -> Iterator[tuple[SavedSearch,
     spellings = vm_ids(machine.vm_id)
     for search in facts.saved_searches.values():
         query = at(search.document, "properties.query")
-        if not search.id.endswith(_SCOPE) or not isinstance(query, str):
+        if unquote(search.id.rsplit("/", 1)[-1]) != _SCOPE or not isinstance(query, str):
             continue
-
-        def kept(found: re.Match[str]) -> str:
-            ids = re.findall(r'"([^"]*)"', found[2])
-            rest = [id_ for id_ in ids if id_.lower() not in spellings]
-            if len(rest) == len(ids):
-                return found[0]
-            # An emptied list keeps one empty text, as the query has when it is first made.
-            return found[1] + ", ".join(f'"{id_}"' for id_ in rest or [""]) + found[3]
-
-        edited = _VMUUIDS.sub(kept, query)
+        edited = _VMUUIDS.sub(lambda found: found[1] + _left_out(found[2], spellings), query)
         if edited != query:
             after = copy.deepcopy(search.document)
             properties = after["properties"]
             assert isinstance(properties, dict)  # noqa: S101 - the query was found in it
             properties["query"] = edited
             yield search, after
+
+
+def _left_out(listed: str, spellings: frozenset[str]) -> str:
+    """A list of quoted ids without those of one machine; every other character stays as somebody wrote it."""
+    entries = list(re.finditer(_TEXT, listed))
+    kept = [n for n, entry in enumerate(entries) if spellings.isdisjoint(vm_ids(entry[0][1:-1].strip()))]
+    if len(kept) == len(entries):
+        return listed
+    # An emptied list keeps one empty text, as the query has when it is first made.
+    if not kept:
+        return '""'
+    parts = [entries[kept[0]][0]]
+    for previous, n in pairwise(kept):
+        parts += [listed[entries[previous].end() : entries[previous + 1].start()], entries[n][0]]
+    return "".join(parts)

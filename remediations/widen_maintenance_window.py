@@ -17,6 +17,13 @@ from remediations.deployment_edits import Editable, editable
 from remediations.protocol import declined
 
 _HALF_HOUR: Final = timedelta(minutes=30)
+_DEFAULT_WINDOW: Final = timedelta(hours=2)
+_EVERY: Final = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +58,6 @@ class WidenMaintenanceWindow:
 
     def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
         deployment = facts.deployments[finding.target]
-        match editable(facts, finding.target, self.margin):
-            case str() as why:
-                return declined(finding, self.id, why)
-            case Editable() as edit:
-                pass
         present = deployment.duration
         if present is None:
             return declined(finding, self.id, "its window could not be read")
@@ -69,6 +71,11 @@ class WidenMaintenanceWindow:
                 "Download updates before the window, so that it is used for installing only.",
                 "Leave service packs and feature packs, which take longest, to a deployment of their own.",
             )
+        match editable(facts, finding.target, self.margin):
+            case str() as why:
+                return declined(finding, self.id, why)
+            case Editable() as edit:
+                pass
         wider = min(self.maximum, wider_window(present))
         for other in sorted(facts.deployments.values(), key=lambda other: other.id):
             if other.id != deployment.id and (clash := _clash(facts, deployment, edit.next_run, wider, other)):
@@ -108,18 +115,35 @@ def _clash(facts: Facts, ours: Deployment, start: datetime, wider: timedelta, ot
     """In words, where the other's next window meets ours and they share a machine; empty where they do not."""
     if other.next_run is None or other.next_run <= facts.now:
         return ""
-    ends = other.next_run + (other.duration or timedelta(hours=2))
-    present_end = start + (ours.duration or timedelta())
-    met_already = other.next_run < present_end and start < ends
-    if met_already or not (other.next_run < start + wider and start < ends):
-        # Windows that overlap today are not this edit's doing.
+    lasts = other.duration or _DEFAULT_WINDOW
+    # Windows that overlap today are not this edit's doing: only what begins in the added time is.
+    first = start + (ours.duration or timedelta())
+    begins = _first_run(other, not_before=first)
+    if begins is None or begins >= start + wider:
+        return ""
+    before = _first_run(other, not_before=start - lasts + timedelta(microseconds=1))
+    if before is not None and before < first:
         return ""
     shared = _shared(facts, ours, other)
-    return f"{other.name} at {format_time(other.next_run)} on {shared}" if shared else ""
+    return f"{other.name} at {format_time(begins)} on {shared}" if shared else ""
+
+
+def _first_run(other: Deployment, not_before: datetime) -> datetime | None:
+    """The first run of a deployment at or after a time, as far as its list entry tells.
+
+    The entry has the frequency and not the interval or the days, so that a deployment that recurs is taken to do so
+    every time; one that recurs by the month is known by its next run only.
+    """
+    if other.next_run is None or other.next_run >= not_before:
+        return other.next_run
+    every = _EVERY.get(other.frequency.lower())
+    return other.next_run - ((other.next_run - not_before) // every) * every if every else None
 
 
 def _shared(facts: Facts, ours: Deployment, other: Deployment) -> str:
     """What both may patch; where it cannot be told, the cautious answer is that they share something."""
+    if ours.operating_system and other.operating_system and ours.operating_system != other.operating_system:
+        return ""
     common = sorted(set(ours.azure_machines) & set(other.azure_machines))
     if common:
         names = [facts.machines[id_].name if id_ in facts.machines else id_ for id_ in common]
@@ -128,11 +152,15 @@ def _shared(facts: Facts, ours: Deployment, other: Deployment) -> str:
         return "a machine outside Azure"
     for machines, scopes in ((ours.azure_machines, other.query_scopes), (other.azure_machines, ours.query_scopes)):
         for machine in machines:
-            if any(machine == scope or machine.startswith(scope.rstrip("/") + "/") for scope in scopes):
+            if any(_within(machine, scope) for scope in scopes):
                 return f"{_name(machine)}, which a dynamic query may select"
-    if ours.query_scopes and other.query_scopes:
+    if any(_within(one, two) or _within(two, one) for one in ours.query_scopes for two in other.query_scopes):
         return "machines that dynamic queries of both may select"
     return ""
+
+
+def _within(resource: str, scope: str) -> bool:
+    return f"{resource.rstrip('/')}/".startswith(f"{scope.rstrip('/')}/")
 
 
 def _name(machine: str) -> str:

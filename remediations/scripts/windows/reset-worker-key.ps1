@@ -20,10 +20,10 @@ function Write-Outcome([hashtable]$Fields, [int]$Code) {
 
 try {
     $done = Test-Path -LiteralPath $mark
-    if (-not $done -and -not (Test-Path -LiteralPath $key)) {
+    if (-not $done -and -not (Test-Path -LiteralPath $key) -and -not (Test-Path -LiteralPath $file)) {
         Write-Outcome @{ outcome = 'refused'; reason = 'no-worker-key' } 3
     }
-    if (-not $done) {
+    if (-not $done -and (Test-Path -LiteralPath $key)) {
         # A user worker keeps its registration in the same key, under the name of its group.
         $entries = @(Get-Item -LiteralPath $key) + @(Get-ChildItem -LiteralPath $key -Recurse)
         foreach ($entry in $entries) {
@@ -31,18 +31,17 @@ try {
                 Write-Outcome @{ outcome = 'refused'; reason = 'user-hybrid-worker' } 3
             }
         }
-        if (-not (Test-Path -LiteralPath $folder)) {
-            $null = New-Item -ItemType Directory -Path $folder
-            # Only SYSTEM and administrators may read the exported key; groups by SID, since names are translated.
-            $null = & icacls.exe $folder /inheritance:r /grant:r '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'
-            if ($LASTEXITCODE -ne 0) { throw "icacls ended with $LASTEXITCODE" }
-        }
+        if (-not (Test-Path -LiteralPath $folder)) { $null = New-Item -ItemType Directory -Path $folder }
+        # Only SYSTEM and administrators may read the exported key; groups by SID, since names are translated.
+        $null = & icacls.exe $folder /inheritance:r /grant:r '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'
+        if ($LASTEXITCODE -ne 0) { throw "icacls ended with $LASTEXITCODE" }
         $null = & reg.exe export $regKey $file /y
         if ($LASTEXITCODE -ne 0 -or -not (Test-Path -LiteralPath $file)) { throw "reg export ended with $LASTEXITCODE" }
         Remove-Item -LiteralPath $key -Recurse -Force
-        $null = New-Item -ItemType File -Path $mark
-        Restart-Service -Name HealthService -Force
     }
+    if (-not $done) { $null = New-Item -ItemType File -Path $mark -Force }
+    # Without its key the agent has not registered anew: either it has just been removed, or a restart was cut short.
+    if (-not (Test-Path -LiteralPath $key)) { Restart-Service -Name HealthService -Force }
     $hash = (Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash.ToLowerInvariant()
     Write-Outcome @{ outcome = 'reset'; exportPath = $file; sha256 = $hash; repeated = $done } 0
 }

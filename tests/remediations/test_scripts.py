@@ -1,0 +1,171 @@
+"""The scripts that Run Command sends: read by a PowerShell grammar, and held against what the remediations pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Node, Parser
+
+from model.plans import Plan, RunScript
+from model.states import FailureState
+from remediations.reset_worker_key import ResetWorkerKey
+from tests.builders import a_finding, a_machine, an_instance_view, facts, guid
+
+FOLDER = Path(__file__).parents[2] / "remediations" / "scripts"
+WINDOWS = sorted(FOLDER.glob("windows/*.ps1"))
+POWERSHELL = Parser(Language(tree_sitter_powershell.language()))
+
+by_name = pytest.mark.parametrize("script", WINDOWS, ids=lambda path: path.name)
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        yield from nodes(child)
+
+
+def tree(script: Path) -> Node:
+    return POWERSHELL.parse(script.read_bytes()).root_node
+
+
+def text(node: Node) -> str:
+    assert node.text is not None
+    return node.text.decode()
+
+
+def parameters(script: Path) -> list[str]:
+    """Names in the script's own `param(...)` block."""
+    block = next(node for node in tree(script).children if node.type == "param_block")
+    declared = [node for node in nodes(block) if node.type == "script_parameter"]
+    return [text(next(n for n in node.children if n.type == "variable")).removeprefix("$") for node in declared]
+
+
+def sent() -> list[RunScript]:
+    """Every script that a remediation plans."""
+    clone = a_machine("clone-01")
+    finding = a_finding(FailureState.CLONED_MACHINE, clone.id, evidence={"sourceComputerId": guid("agent")})
+    plan = ResetWorkerKey().plan(finding, facts(machines=[clone], views=[an_instance_view(clone)]))
+    assert isinstance(plan, Plan)
+    return [step for step in plan.steps if isinstance(step, RunScript)]
+
+
+def test_there_are_scripts() -> None:
+    assert WINDOWS
+
+
+@by_name
+def test_it_is_powershell(script: Path) -> None:
+    wrong = [f"line {node.start_point.row + 1}" for node in nodes(tree(script)) if node.is_error or node.is_missing]
+
+    assert wrong == []
+
+
+@by_name
+def test_it_says_its_own_name(script: Path) -> None:
+    """The first line; what answers for the guest in tests knows a script by it."""
+    first, *_ = script.read_text(encoding="utf-8").splitlines()
+
+    assert first == f"# patchwright-script: {script.stem}"
+
+
+@by_name
+def test_it_is_plain_text_that_every_powershell_reads_the_same(script: Path) -> None:
+    """PowerShell 5.1 reads a script without a byte-order mark in the machine's code page."""
+    content = script.read_bytes()
+
+    assert content.isascii()
+    assert b"\r" not in content
+
+
+@by_name
+def test_no_path_holds_what_run_command_takes_for_a_line_break(script: Path) -> None:
+    r"""A literal `\n` in a path is one on Windows: `...\notepad.exe` would be cut in two."""
+    assert not re.search(r"\\n", script.read_text(encoding="utf-8"), re.IGNORECASE)
+
+
+@by_name
+def test_it_leaves_the_guest_agent_alone(script: Path) -> None:
+    """Run Command itself runs under it; only the monitoring agent, another one, is restarted."""
+    commands = [text(node) for node in nodes(tree(script)) if node.type == "command"]
+    touched = [c for c in commands if re.match(r"(?i)(re|st)(art|op|art)-|stop-|set-service|sc\.exe|net\b", c)]
+
+    assert all(re.search(r"-Name HealthService\b", command) for command in touched)
+    assert not re.search(r"(?i)windowsazureguestagent|rdagent|restart-computer|shutdown", script.read_text())
+
+
+@by_name
+def test_every_end_of_it_says_how_it_went(script: Path) -> None:
+    """One marked line of JSON is the last that it prints, whatever happens: Run Command keeps the end of the output."""
+    root = tree(script)
+    functions = {text(node) for node in nodes(root) if node.type == "function_name"}
+    body = next(node for node in nodes(root) if node.type == "try_statement")
+    ends = [text(node) for node in nodes(body) if node.type == "command" and text(node).startswith("Write-Outcome")]
+    outcomes = {found[1] for end in ends if (found := re.search(r"outcome = '(\w+)'", end))}
+
+    assert functions == {"Write-Outcome"}
+    assert "patchwright-outcome: " in script.read_text()
+    assert {"refused", "failed"} < outcomes
+    assert any(node.type == "catch_clause" for node in nodes(body))
+    printed = [text(node) for node in nodes(body) if node.type == "command"]
+    assert not any(re.match(r"Write-(Output|Host)", command) for command in printed)
+
+
+@by_name
+def test_native_programs_are_asked_how_they_ended(script: Path) -> None:
+    """They raise no PowerShell error of their own."""
+    lines = script.read_text().splitlines()
+    calls = [number for number, line in enumerate(lines) if re.search(r"& \w+\.exe", line)]
+
+    assert calls
+    assert all("$LASTEXITCODE -ne 0" in lines[number + 1] for number in calls)
+
+
+def test_a_remediation_sends_exactly_the_parameters_that_its_script_takes() -> None:
+    for step in sent():
+        assert parameters(FOLDER / step.script) == list(step.parameters)
+
+
+def test_an_undo_script_takes_the_same_parameters_and_what_the_script_reported() -> None:
+    """`Sha256` is in the outcome of the script that it undoes, beside the path of the export."""
+    for step in sent():
+        assert step.undo_script is not None
+        script = (FOLDER / step.script).read_text()
+        taken = parameters(FOLDER / step.undo_script)
+        assert taken[: len(step.parameters)] == list(step.parameters)
+        assert [name for name in taken[len(step.parameters) :] if f"{name.lower()} = " not in script.lower()] == []
+
+
+def test_the_parameters_pass_the_patterns_that_the_scripts_check_them_with() -> None:
+    for step in sent():
+        script = (FOLDER / step.script).read_text()
+        for name, value in step.parameters.items():
+            pattern = re.search(rf"ValidatePattern\('([^']+)'\)\]\[string\]\${name}\b", script)
+            assert pattern
+            assert re.fullmatch(pattern[1], value)
+
+
+def test_a_value_that_is_not_of_the_expected_form_is_refused_by_powershell_itself() -> None:
+    """Nothing that comes from outside ends up in a path."""
+    for script in WINDOWS:
+        block = script.read_text().split("param(")[1].split("\n)")[0]
+        declared = [line for line in block.splitlines() if "$" in line]
+        assert len(declared) == len(parameters(script))
+        assert all("ValidatePattern('^[0-9a-f]{" in line and "Mandatory = $true" in line for line in declared)
+
+
+def test_the_key_is_exported_before_it_is_removed_and_a_user_worker_stops_both() -> None:
+    script = (FOLDER / "windows" / "reset-worker-key.ps1").read_text()
+    order = [
+        "'RunbookWorkerGroup'",
+        "reg.exe export",
+        "Remove-Item -LiteralPath $key",
+        "-Path $mark",
+        "Restart-Service",
+    ]
+
+    places = [script.index(part, script.index("try {")) for part in order]
+    assert places == sorted(places)
