@@ -22,7 +22,7 @@ from engine.settings import PREFIX, InvalidSettings, Settings
 
 PROJECT: Final = Path(__file__).parents[1]
 _LOOPBACK: Final = "127.0.0.1"
-_OTHER_SETTINGS: Final = frozenset({"DRY_RUN", "SWEEP_SCHEDULE", "AzureWebJobsStorage"})
+OTHER_SETTINGS: Final = frozenset({"DRY_RUN", "SWEEP_SCHEDULE", "AzureWebJobsStorage"})
 
 
 class Host:
@@ -94,7 +94,7 @@ class HostThread:
 @contextlib.contextmanager
 def settings_of(values: Mapping[str, str]) -> Iterator[None]:
     """The process's environment with these settings of the app and no others, for as long as the block lasts."""
-    ours = {name for name in os.environ if name.startswith(PREFIX)} | _OTHER_SETTINGS
+    ours = {name for name in os.environ if name.startswith(PREFIX)} | OTHER_SETTINGS
     before = {name: os.environ[name] for name in ours if name in os.environ}
     for name in before:
         del os.environ[name]
