@@ -27,7 +27,9 @@ def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Expor
     signal.signal(signal.SIGTERM, _terminated)
     _logging(verbose=bool({"-v", "--verbose"} & set(argv[:1])))
     try:
-        return _carry_out(parse(argv), Hands(build=build, simulate=simulate, export=export))
+        status = _carry_out(parse(argv), Hands(build=build, simulate=simulate, export=export))
+        # Here, and not when Python ends: whoever read the output may have gone.
+        sys.stdout.flush()
     except Usage as error:
         _say(str(error))
         return _USAGE
@@ -41,6 +43,8 @@ def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Expor
         # Whoever read our output has gone (`| head`); Python must not complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
+    else:
+        return status
 
 
 def _carry_out(command: Command, hands: Hands) -> int:

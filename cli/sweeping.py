@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 DONE: Final = 0
 FAILED: Final = 1
 FINDINGS: Final = 3
+_PATIENCE: Final = timedelta(minutes=15)
+"""How long a person may be expected to sit and watch."""
 _LOCKED: Final = "DRY_RUN is set: the app is locked, and nothing can be applied. Set DRY_RUN=false to unlock it."
 _DOING: Final = {
     "survey": "reading the estate",
@@ -100,7 +102,7 @@ def apply(command: Apply, hands: Hands) -> int:
             print_json(document)
         else:
             teller.end(document, due, _next(document, offline=False, locked=False))
-    return _apply_status(document, findings)
+    return _apply_status(document, findings, unfinished=due is not None)
 
 
 def known_run(engine: Engine, run: str) -> Document:
@@ -195,15 +197,15 @@ class Teller:
 # Around the process
 
 
-def _drive(teller: Teller, process: Process, patience: timedelta) -> timedelta | None:
+def _drive(teller: Teller, process: Process, wait: timedelta | None) -> timedelta | None:
     """Run the process; answers how long to wait where the next look is further away than the caller's patience."""
     engine = teller.engine
     # Simulated time moves when told to: no wait is long.
-    limit = None if engine.settings.simulated else patience
+    patience = wait if wait is not None or engine.settings.simulated else _PATIENCE
     try:
-        drive(process, teller.activities(), TellingClock(engine.clock, teller.progress), limit)
-    except TooLongToWait as wait:
-        return wait.duration
+        drive(process, teller.activities(), TellingClock(engine.clock, teller.progress), patience)
+    except TooLongToWait as too_long:
+        return too_long.duration
     except KeyboardInterrupt:
         teller.progress.clear()
         raise
@@ -303,14 +305,14 @@ def _sweep_status(document: Document, *, fail_on_findings: bool) -> int:
     return FAILED if blind and blind >= set(map(str, list_at(document, "scope.states"))) else DONE
 
 
-def _apply_status(document: Document, findings: list[str] | None) -> int:
+def _apply_status(document: Document, findings: list[str] | None, *, unfinished: bool) -> int:
     view = run_view(document)
     asked = [f for group in view.groups for f in group.findings if f.plan and (findings is None or f.key in findings)]
     fates = Counter(finding.fate for finding in asked)
     if fates["failed"] or fates["ineffective"] or fates["stale"]:
         return FAILED
     # Nothing happened at all, although something was asked for.
-    return FAILED if asked and not fates["remediated"] and not fates["waiting"] else DONE
+    return FAILED if asked and not unfinished and not fates["remediated"] and not fates["waiting"] else DONE
 
 
 def _fates(document: Document) -> Counter[str]:
