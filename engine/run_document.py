@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from engine.compare import target_of
 from engine.ports import Entry
 from engine.wire import from_json
 from model.deployments import body_to_put
@@ -164,7 +163,7 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
             return common | {
                 "kind": "register-provider",
                 "method": "POST",
-                "path": f"{target_of(step)}/register",
+                "path": f"/subscriptions/{step.subscription}/providers/{step.namespace}/register",
                 "before": {"registrationState": step.state_before},
                 "after": {"registrationState": "Registered"},
                 "diff": [change],

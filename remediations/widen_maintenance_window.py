@@ -66,8 +66,7 @@ class WidenMaintenanceWindow:
                 finding,
                 self.id,
                 f"its window is {in_words(present)} already, and none is made longer than {in_words(self.maximum)}",
-                f"Split {deployment.name}: give some of its {len(deployment.azure_machines)} machines a deployment of "
-                "their own.",
+                *_split(deployment),
                 "Download updates before the window, so that it is used for installing only.",
                 "Leave service packs and feature packs, which take longest, to a deployment of their own.",
             )
@@ -103,6 +102,15 @@ class WidenMaintenanceWindow:
             ),
             risk=f"Runs may last until {format_time(edit.next_run + wider)} and as long on each later date.",
         )
+
+
+def _split(deployment: Deployment) -> tuple[str, ...]:
+    """Advice that only makes sense where there is something to split."""
+    named = len(deployment.azure_machines) + len(deployment.computer_names)
+    if named < 2 and not deployment.query_scopes:
+        return ()
+    some = f"some of its {named} machines" if named > 1 else "some of what its dynamic queries select"
+    return (f"Split {deployment.name}: give {some} a deployment of their own.",)
 
 
 def wider_window(present: timedelta) -> timedelta:
