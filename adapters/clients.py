@@ -127,7 +127,6 @@ class Clients:
     def _policies(self, scope: str) -> list[object]:
         from azure.core.pipeline.policies import (  # noqa: PLC0415 - as above
             HeadersPolicy,
-            HttpLoggingPolicy,
             ProxyPolicy,
             RequestIdPolicy,
             UserAgentPolicy,
@@ -139,7 +138,8 @@ class Clients:
         # azure-core refuses to send a token over plain HTTP, rightly; the simulated Azure is sent none.
         credential = self._credential
         identity = ARMChallengeAuthenticationPolicy(credential, scope) if credential else PassThrough()
-        # No redirects: neither service answers with any, and a token must not follow one.
+        # No redirects: neither service answers with any, and a token must not follow one. No log line a request: what
+        # a run did is in its record, and a sweep sends a hundred.
         policies: list[object] = [
             RequestIdPolicy(),
             HeadersPolicy(),
@@ -147,7 +147,6 @@ class Clients:
             ProxyPolicy(),
             ReadRetry(self._back_off),
             identity,
-            HttpLoggingPolicy(),
             CountRequests(self.requests, self._counting),
         ]
         return [*policies, ReadOnlyPolicy()] if self._read_only else policies

@@ -79,5 +79,5 @@ def a_world(
                 subscriptions=fleet.subscriptions,
                 lookback=LOOKBACK,
             ),
-            writer=AzureWriter(lambda: Clients(azure.url, read_only=False), clock, may_write),
+            writer=AzureWriter(lambda: Clients(azure.url, read_only=False, back_off=0), clock, may_write),
         )
