@@ -15,8 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator.fleet import BrokenFleet, Fleet, load_folder, save_folder
-from simulator.fleets import generate
+from simulator.fleet import Fleet, load_folder, save_folder
+from simulator.fleets import generate, sample
 from simulator.options import Options
 from simulator.serve import Server, write_local_settings
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             flows=arguments.clock == "flowing", page_size=arguments.page_size, retry_after=arguments.retry_after
         )
         server = Server(fleet, port=arguments.port, options=options)
-    except (BrokenFleet, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"simulate: {error}", file=sys.stderr)  # noqa: T201 - the answer of a command
         return 1
     settings = server.settings()
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: None)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
+    server.close()
     return 0
 
 
@@ -54,13 +55,14 @@ def _announce(server: Server, settings: dict[str, str]) -> None:
 
 
 def _generated(arguments: argparse.Namespace) -> Fleet:
-    return generate(machines=arguments.machines, seed=arguments.seed)
+    """The sample estate unless a size is asked for."""
+    return sample() if arguments.machines is None else generate(machines=arguments.machines, seed=arguments.seed)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="simulate", description="The simulated Azure on loopback.")
-    parser.add_argument("--fleet", type=Path, metavar="DIR", help="a fleet folder; without one a fleet is generated")
-    parser.add_argument("--machines", type=int, default=50, metavar="N", help="size of a generated fleet (50)")
+    parser.add_argument("--fleet", type=Path, metavar="DIR", help="a fleet folder; else a fleet is generated")
+    parser.add_argument("--machines", type=int, metavar="N", help="size of a generated fleet; without one the sample")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of a generated fleet (1)")
     parser.add_argument("--port", type=int, default=0, metavar="P", help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="write a Functions local.settings.json")

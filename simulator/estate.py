@@ -53,3 +53,8 @@ class Estate:
             "PATCHWRIGHT_AUTOMATION_ACCOUNTS": self.fleet.account,
             "PATCHWRIGHT_WORKSPACES": self.fleet.workspace,
         }
+
+    def close(self) -> None:
+        """Give back what the tables hold."""
+        self.logs.connection.close()
+        self.inventory.close()

@@ -87,6 +87,9 @@ class Inventory:
         """The answer that a skip token belongs to, while it is kept."""
         return self._results.get(token)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def refresh(self) -> None:
         """Show what there is now; cheap where nothing has changed."""
         versions = tuple(self.resources.versions[name.lower()] for name in (*TRACKED, *CONTAINERS))

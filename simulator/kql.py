@@ -107,17 +107,18 @@ def _catalog_message(message: str) -> str:
 
 
 _TEXTS: Final = re.compile(r"'(?:[^']|'')*'")
-_NAMES: Final = re.compile(r'(?P<before>\bAS |\b(?:FROM|JOIN) |)"(?P<name>[^"]+)"')
+_NAMES: Final = re.compile(r'(?P<before>\b(?:FROM|JOIN) |)"(?P<name>[^"]+)"')
+_ALIASES: Final = re.compile(r'(?:"(?P<of>[^"]+)" )?AS "(?P<name>[^"]+)"')
 
 
 def _check_case(sql: str, names: Names) -> None:
     """Refuse a table or column that is only there in another case."""
-    found = list(_NAMES.finditer(_TEXTS.sub("''", sql)))
-    # What the query itself names, it may spell as it likes.
-    own = {each["name"] for each in found if each["before"] == "AS "}
+    sql = _TEXTS.sub("''", sql)
+    # What the query itself names, it may spell as it likes; a column under its own name is not named anew.
+    own = {each["name"] for each in _ALIASES.finditer(sql) if each["of"] != each["name"]}
     tables = {name.lower() for name in names.tables}
     columns = {name.lower() for name in names.columns}
-    for each in found:
+    for each in _NAMES.finditer(sql):
         name = each["name"]
         if name in own or name in names.columns or name in names.tables:
             continue

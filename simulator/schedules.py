@@ -54,10 +54,12 @@ def _recurring(schedule: Document, frequency: str, start: datetime, after: datet
     step = _STEPS.get(frequency)
     if step is None:
         return None
-    step *= interval
-    if start > after:
-        return start.astimezone(UTC)
-    return (start + (1 + (after - start) // step) * step).astimezone(UTC)
+    # Hours pass alike everywhere; days and weeks keep the time on the wall when the clocks change.
+    wall = start.astimezone(UTC) if step < timedelta(days=1) else start
+    count = max(0, (after - wall) // (step * interval) - 1)
+    while (found := (wall + count * interval * step).astimezone(UTC)) <= after:
+        count += 1
+    return found
 
 
 def _monthly(start: datetime, after: datetime, interval: int) -> datetime | None:
@@ -65,7 +67,7 @@ def _monthly(start: datetime, after: datetime, interval: int) -> datetime | None
         year, month = divmod(start.month - 1 + count, 12)
         last = calendar.monthrange(start.year + year, month + 1)[1]
         when = start.replace(year=start.year + year, month=month + 1, day=min(start.day, last))
-        if when > after:
+        if when.astimezone(UTC) > after:
             return when.astimezone(UTC)
     return None
 

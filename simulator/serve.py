@@ -56,6 +56,11 @@ class Server:
         # A request that hangs on order would hold the server up.
         self._uvicorn.should_exit = self._uvicorn.force_exit = True
 
+    def close(self) -> None:
+        """Once it has stopped."""
+        self.socket.close()
+        self.estate.close()
+
     @property
     def started(self) -> bool:
         return self._uvicorn.started
@@ -144,7 +149,7 @@ def running(fleet: Fleet, *, port: int = 0, options: Options | None = None) -> I
     finally:
         server.stop()
         thread.join(_PATIENCE)
-        server.socket.close()
+        server.close()
 
 
 def local_settings(settings: Mapping[str, str]) -> Document:

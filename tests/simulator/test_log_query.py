@@ -94,6 +94,7 @@ def test_the_timespan_narrows_what_is_read(az: Azure, timespan: str | None, rows
         ("Heartbeat | partition by Computer (take 1)", "NotSimulated"),
         ("heartbeat | take 1", "SemanticError"),  # Kusto tells case apart, DuckDB does not
         ("Heartbeat | where computer == 'x'", "SemanticError"),
+        ("Heartbeat | project computer", "SemanticError"),
     ],
 )
 def test_a_query_that_cannot_be_answered_is_an_error_and_never_empty(az: Azure, text: str, inner: str) -> None:
@@ -101,6 +102,11 @@ def test_a_query_that_cannot_be_answered_is_an_error_and_never_empty(az: Azure, 
     assert reply.status == 400
     assert reply.body["error"]["code"] == "BadArgumentError"
     assert reply.body["error"]["innererror"]["code"] == inner
+
+
+def test_what_a_query_names_itself_it_spells_as_it_likes(az: Azure) -> None:
+    """`title` is nobody's column, though the table Update has a `Title`."""
+    assert az.query("Heartbeat | extend title = 'x' | where title == 'x' | distinct title") == [["x"]]
 
 
 def test_one_failing_query_of_a_batch_fails_alone(az: Azure) -> None:
