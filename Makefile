@@ -18,6 +18,9 @@ export npm_config_cache := $(CURDIR)/.cache/npm
 # Node is the machine's, or else the one that tools/setup-node puts into .venv.
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
+# The programs of bench/; what they share and what they start themselves is no benchmark of its own.
+BENCHMARKS := $(filter-out __init__ floor measure,$(basename $(notdir $(wildcard bench/*.py))))
+
 .PHONY: help setup demo test check bench serve docs lock clean
 
 help: ## this list
@@ -41,7 +44,7 @@ check: setup ## formatting, lint, types, import contracts, generated docs and lo
 	$(PYTHON) -m tools.lock --check
 
 bench: setup ## the benchmarks; results in bench/results/
-	for program in bench/*.py; do echo "== $$program"; $(PYTHON) "$$program"; done
+	for program in $(BENCHMARKS); do echo "== $$program"; $(PYTHON) -m "bench.$$program"; done
 
 serve: .venv/.stamp-python ## the function app on a development host against the simulated Azure
 	$(PYTHON) -m devhost
