@@ -31,7 +31,11 @@ class Catalogue:
         return cls(
             detectors=DETECTORS,
             remediations=remediations(margin=settings.next_run_margin, max_window=settings.max_window),
-            guardrails=guardrails(exclude_tag=settings.exclude_tag, max_machines=settings.max_machines),
+            guardrails=guardrails(
+                exclude_tag=settings.exclude_tag,
+                max_machines=settings.max_machines,
+                max_percent=settings.max_percent,
+            ),
             modes={state: settings.mode(state) for state in FailureState},
         )
 

@@ -12,7 +12,7 @@ from guardrails.update_run import UpdateRun
 from model.plans import Allow, Plan, Verdict
 
 
-def guardrails(*, exclude_tag: str, max_machines: int) -> tuple[Guardrail, ...]:
+def guardrails(*, exclude_tag: str, max_machines: int, max_percent: int = 100) -> tuple[Guardrail, ...]:
     """Every guardrail; those that only a person can satisfy come first."""
     return (
         Scope(),
@@ -20,7 +20,7 @@ def guardrails(*, exclude_tag: str, max_machines: int) -> tuple[Guardrail, ...]:
         ModeOfState(),
         CoolDown(),
         UpdateRun(),
-        BlastRadius(machines=max_machines),
+        BlastRadius(machines=max_machines, percent=max_percent),
     )
 
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guardrails.protocol import Situation
-from guardrails.reach import machines
+from guardrails.reach import machines, unseen
 from model.plans import Hold, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlastRadius:
-    """Holds a plan that would take a run beyond `machines`; a deployment counts as the machines that it names."""
+    """Holds a plan that would take a run beyond `machines`, or beyond `percent` of the machines in scope.
+
+    The smaller of the two counts, a started machine as a whole one. A deployment counts as the machines that it names
+    and all that its dynamic queries may select. Holds where that cannot be counted.
+    """
 
     machines: int
+    percent: int = 100
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
         reached = machines(plan, situation.facts)
-        if reached and len(situation.touched | reached) > self.machines:
+        if gap := unseen(plan, situation.facts):
+            return Hold(guardrail="blast-radius", reason=f"how many machines it touches is unknown: {gap}")
+        most = min(self.machines, -(-len(situation.facts.machines) * self.percent // 100))
+        if reached and len(situation.touched | reached) > most:
             already = len(situation.touched)
             return Hold(
                 guardrail="blast-radius",
-                reason=f"a run touches at most {self.machines} machines; it has {already}, this would add "
+                reason=f"a run touches at most {most} machines; it has {already}, this would add "
                 f"{len(reached - situation.touched)}",
             )
         return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from model.facts import Facts
+from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, Deployment, Facts, Reading
 from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript
+from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 
 
 def resources(plan: Plan) -> frozenset[str]:
@@ -25,8 +26,53 @@ def resources(plan: Plan) -> frozenset[str]:
 
 
 def machines(plan: Plan, facts: Facts) -> frozenset[str]:
-    """The machines whose patching the plan changes: the one that is repaired, or all that a deployment names."""
-    if plan.finding.target in facts.machines:
-        return frozenset({plan.finding.target})
+    """The machines whose patching the plan changes: the one that is repaired, or all that a deployment patches.
+
+    A machine that a deployment knows by its computer name only is `name:<computer>`. A dynamic query counts as every
+    machine of the inventory that lies in its scope and has the deployment's operating system: as many as it may select.
+    """
+    target = plan.finding.target
+    found = {step.machine.lower() for step in plan.steps if isinstance(step, RunScript)}
+    if _is_machine(target):
+        found.add(target)
+    if deployment := facts.deployments.get(target):
+        found.update(deployment.azure_machines)
+        found.update(f"name:{computer.lower()}" for computer in deployment.computer_names)
+        found.update(_selectable(deployment, facts))
+    return frozenset(found)
+
+
+def unseen(plan: Plan, facts: Facts) -> str | None:
+    """In words, what of the machines that a plan reaches the inventory does not tell; None where it tells of all."""
     deployment = facts.deployments.get(plan.finding.target)
-    return frozenset(deployment.azure_machines) if deployment else frozenset()
+    scopes = frozenset(deployment.query_scopes if deployment else ())
+    reached = frozenset(machine for machine in machines(plan, facts) if not machine.startswith("name:"))
+    if (reached or scopes) and (gap := facts.missing(Reading.MACHINES)):
+        return f"the machines could not be read: {gap.what}"
+    return next(
+        (f"{id_} is outside the inventory" for id_ in sorted(reached | scopes) if not _is_inventoried(id_, facts)), None
+    )
+
+
+def _selectable(deployment: Deployment, facts: Facts) -> frozenset[str]:
+    scopes = tuple(f"{scope.rstrip('/')}/" for scope in deployment.query_scopes)
+    return frozenset(
+        id_
+        for id_, machine in facts.machines.items()
+        if f"{id_}/".startswith(scopes) and machine.os.lower() in {deployment.operating_system.lower(), ""}
+    )
+
+
+def _is_machine(target: str) -> bool:
+    try:
+        parsed = ResourceId.parse(target)
+    except InvalidResourceId:
+        return False
+    return parsed.is_type(VIRTUAL_MACHINE_TYPE) or parsed.is_type(ARC_MACHINE_TYPE)
+
+
+def _is_inventoried(id_: str, facts: Facts) -> bool:
+    try:
+        return subscription_of(id_) in facts.subscriptions
+    except InvalidResourceId:
+        return False
