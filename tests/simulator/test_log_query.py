@@ -105,8 +105,8 @@ def test_a_query_that_cannot_be_answered_is_an_error_and_never_empty(az: Azure, 
 
 
 def test_what_a_query_names_itself_it_spells_as_it_likes(az: Azure) -> None:
-    """`title` is nobody's column, though the table Update has a `Title`."""
-    assert az.query("Heartbeat | extend title = 'x' | where title == 'x' | distinct title") == [["x"]]
+    """`kbid` is nobody's column, though the table Update has a `KBID`."""
+    assert az.query("Heartbeat | extend kbid = 'x' | where kbid == 'x' | distinct kbid") == [["x"]]
 
 
 def test_one_failing_query_of_a_batch_fails_alone(az: Azure) -> None:
