@@ -118,6 +118,7 @@ def test_a_plan_from_an_older_world_is_refused_by_the_field(unlocked: Shell, azu
     run = a_saved_plan(unlocked, "--state", "maintenance-window-exceeded")
     (plan,) = objects(unlocked("show", run, "--json").json, "plans")
     edit_by_hand(azure, str(objects(plan, "steps")[0]["path"]))
+    azure.advance(timedelta(minutes=10))
     written = writes(azure)
 
     ended = unlocked("apply", run)
