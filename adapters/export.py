@@ -187,7 +187,8 @@ class _Documents:
             for machine in self.arm.all_of(path):
                 properties, view = machine.get("properties"), views.get(id_of(machine, "virtual machines").lower())
                 if isinstance(properties, dict) and view is not None:
-                    yield machine | {"properties": properties | {"instanceView": view}}
+                    viewed: Document = {**properties, "instanceView": view}
+                    yield {**machine, "properties": viewed}
                 else:
                     yield machine
 

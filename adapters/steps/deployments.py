@@ -33,8 +33,7 @@ def begin(door: Door, step: PutDeployment, ours: Mapping[str, Document]) -> Step
     answer = door.write("PUT", step.deployment, body_to_put(step.after))
     if answer.status not in {200, 201}:
         return failed(f"PUT {step.deployment}", answer, restores=step.restores)
-    token = began(door) | {"requestIds": [answer.request_id] if answer.request_id else []}
-    return _look(door, step, answer.document, token)
+    return _look(door, step, answer.document, began(door, answer.request_id))
 
 
 def check(door: Door, step: PutDeployment, token: Document) -> StepProgress:

@@ -50,9 +50,9 @@ def failed(what: str, answer: Answer, *, restores: bool = False) -> StepFailed:
     return StepFailed(reason=f"{what}: {answer.status} {escaped(answer.error)}".rstrip(), retry=passing or restores)
 
 
-def began(door: Door) -> Document:
-    """A token that remembers when the step was begun."""
-    return {"began": format_time(door.clock.now())}
+def began(door: Door, request_id: str = "") -> Document:
+    """A token that remembers when the step was begun, and the id that Azure gave the write."""
+    return {"began": format_time(door.clock.now()), "requestIds": [request_id] if request_id else []}
 
 
 def since(door: Door, token: Document) -> timedelta:

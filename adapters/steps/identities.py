@@ -32,7 +32,7 @@ def check(door: Door, step: AwaitIdentity, token: Document) -> StepProgress:
         case Unreadable(what=what):
             waiting = what
         case rows:
-            identities = {row.get("SourceComputerId") for row in rows}
+            identities = {str(row.get("SourceComputerId")) for row in rows}
             if len(rows) == 1 and step.not_source_computer_id.lower() not in identities:
                 return StepDone(result={"sourceComputerId": rows[0].get("SourceComputerId")})
     if since(door, token) >= step.time_out:

@@ -26,8 +26,7 @@ def begin(door: Door, step: RegisterProvider) -> StepProgress:
     answer = door.write("POST", f"{path}/register", api_version=RESOURCES_API)
     if answer.status not in {200, 202}:
         return failed(f"POST {path}/register", answer)
-    token = began(door) | {"requestIds": [answer.request_id] if answer.request_id else []}
-    return _look(door, text_at(answer.document, "registrationState"), token)
+    return _look(door, text_at(answer.document, "registrationState"), began(door, answer.request_id))
 
 
 def check(door: Door, step: RegisterProvider, token: Document) -> StepProgress:

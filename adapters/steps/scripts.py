@@ -61,9 +61,7 @@ def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:
     answer = door.write("PUT", path, body)
     if answer.status not in {200, 201, 202}:
         return failed(f"PUT {path}", answer)
-    return StepPending(
-        look_again=LOOK_AGAIN, token=began(door) | {"requestIds": [answer.request_id] if answer.request_id else []}
-    )
+    return StepPending(look_again=LOOK_AGAIN, token=began(door, answer.request_id))
 
 
 def check(door: Door, step: RunScript, step_id: str, token: Document) -> StepProgress:
@@ -86,7 +84,7 @@ def check(door: Door, step: RunScript, step_id: str, token: Document) -> StepPro
         ended = {"reason": "the script did not end within its time; it was cancelled"}
     if ended is None:
         return StepPending(look_again=LOOK_AGAIN, token=token)
-    return StepPending(look_again=timedelta(0), token=token | {"ended": ended})
+    return StepPending(look_again=timedelta(0), token={**token, "ended": ended})
 
 
 def script_text(script: str) -> str:

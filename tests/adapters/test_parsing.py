@@ -27,9 +27,10 @@ PARSERS: list[Callable[[Document], object]] = [
 
 # fmt: off
 KEYS = st.sampled_from([
-    "id", "name", "type", "tags", "properties", "updateConfiguration", "azureVirtualMachines", "targets", "azureQueries",
-    "scope", "duration", "startTime", "status", "error", "message", "correlationId", "groupType", "etag", "vmId", "os",
-    "power", "nextRun", "scheduleInfo", "vmResourceId", "targetComputer", "softwareUpdateConfiguration",
+    "id", "name", "type", "tags", "properties", "updateConfiguration", "azureVirtualMachines", "targets",
+    "azureQueries", "scope", "duration", "startTime", "status", "error", "message", "correlationId", "groupType",
+    "etag", "vmId", "os", "power", "nextRun", "scheduleInfo", "vmResourceId", "targetComputer",
+    "softwareUpdateConfiguration",
 ])
 # fmt: on
 VALUES: st.SearchStrategy[Json] = st.recursive(
