@@ -84,7 +84,8 @@ def check(door: Door, step: RunScript, step_id: str, token: Document) -> StepPro
         ended = {"reason": "the script did not end within its time; it was cancelled"}
     if ended is None:
         return StepPending(look_again=LOOK_AGAIN, token=token)
-    return StepPending(look_again=timedelta(0), token={**token, "ended": ended})
+    noted: Document = {**token, "ended": ended}
+    return StepPending(look_again=timedelta(0), token=noted)
 
 
 def script_text(script: str) -> str:
