@@ -106,12 +106,19 @@ def test_a_wider_window_is_wider_by_an_hour_or_half_and_no_half_hour_more_than_t
 )
 def test_at_the_maximum_a_person_is_told_what_to_do(present: timedelta, maximum: timedelta) -> None:
     """Split the deployment, download before the window, leave out what takes longest."""
-    answer = planned(facts(bodies=[weekly(duration=present)]), maximum)
+    answer = planned(facts(bodies=[weekly(duration=present, machines=[WEB, SQL])]), maximum)
 
     assert isinstance(answer, Declined)
     assert "none is made longer" in answer.reason
     assert len(answer.advice.steps) == 3
-    assert "Split Weekly" in answer.advice.steps[0]
+    assert "Split Weekly: give some of its 2 machines" in answer.advice.steps[0]
+
+
+def test_nobody_is_told_to_split_a_single_machine() -> None:
+    answer = planned(facts(bodies=[weekly(duration=6 * HOUR)]))
+
+    assert isinstance(answer, Declined)
+    assert not any("Split" in step for step in answer.advice.steps)
 
 
 def test_at_the_maximum_the_advice_does_not_wait_for_a_better_moment() -> None:
