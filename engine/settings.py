@@ -50,7 +50,7 @@ class Settings:
     """`PATCHWRIGHT_EXCLUDE_TAG`: a machine that carries this tag, with any value but `false`, is never touched."""
     max_machines: int = 5
     """`PATCHWRIGHT_MAX_MACHINES`: most machines that one run may touch; a deployment counts as what it names."""
-    max_percent: int = 10
+    max_percent: int = 25
     """`PATCHWRIGHT_MAX_PERCENT`: the same as a share of the machines in scope; the smaller of the two holds."""
     cool_down: timedelta = timedelta(hours=24)
     """`PATCHWRIGHT_COOL_DOWN`: ISO 8601; a target that was treated is left alone for as long."""
