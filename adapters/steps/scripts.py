@@ -24,6 +24,7 @@ MOST_COMMANDS: Final = 25
 SCRIPTS: Final = Path(__file__).parents[2] / "remediations" / "scripts"
 MARK: Final = "patchwright-outcome:"
 
+_TOO_LONG: Final[Document] = {"reason": "the script did not end within its time; it was cancelled"}
 _RUNNING: Final = frozenset({"running", "pending"})
 _MOVING: Final = frozenset({"creating", "updating", "deleting"})
 _PASSED_ON_UNCHANGED: Final = re.compile(r"[A-Za-z0-9 _.,:=+/@\\-]*", re.ASCII)
@@ -79,12 +80,12 @@ def check(door: Door, step: RunScript, step_id: str, token: Document) -> StepPro
         command = door.arm.get(path, query={} if is_arc else {"$expand": "instanceView"})
     except NotFound:
         return StepFailed(reason="the run command is gone, and with it what the script did")
-    ended = _ended(command)
-    if ended is None and since(door, token) > step.time_out + GRACE:
-        ended = {"reason": "the script did not end within its time; it was cancelled"}
-    if ended is None:
+    outcome: Document | None = _ended(command)
+    if outcome is None and since(door, token) > step.time_out + GRACE:
+        outcome = _TOO_LONG
+    if outcome is None:
         return StepPending(look_again=LOOK_AGAIN, token=token)
-    noted: Document = {**token, "ended": ended}
+    noted: Document = {**token, "ended": outcome}
     return StepPending(look_again=timedelta(0), token=noted)
 
 
