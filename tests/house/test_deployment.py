@@ -52,7 +52,7 @@ for name in names:
         importlib.import_module(found.name)
 owners = packages_distributions()
 top = {name.partition(".")[0] for name in sys.modules}
-print(json.dumps({name: owners.get(name, []) for name in sorted(top - sys.stdlib_module_names)}))
+print(json.dumps({name: owners.get(name, []) for name in sorted(top - sys.stdlib_module_names - {*names})}))
 """
 
 
