@@ -25,35 +25,47 @@ class Change:
 def differences(before: Json, after: Json, path: str = "") -> Iterator[Change]:
     """Every leaf that differs, in document order. Null counts as absent, as Azure treats optional properties.
 
-    Lists of plain values are compared as a whole set of entries, so that removing one entry of a thousand is one
-    line: an entry only one side has is a change of its own.
+    In a list of plain values an entry that only one side has is a change of its own, so that removing one entry of a
+    thousand is one line; where entries also changed their order, the whole list is. Lists of objects are compared
+    place by place.
     """
     match before, after:
         case dict(), dict():
             for key in [*before, *(k for k in after if k not in before)]:
                 yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
         case list(), list() if all(not isinstance(v, dict | list) for v in [*before, *after]):
-            if before == after:
-                return
-            gone = [v for v in before if v not in after]
-            new = [v for v in after if v not in before]
-            if not gone and not new:
-                yield Change(field=path, before=before, after=after)
-            for value in gone:
-                yield Change(field=f"{path}[{before.index(value)}]", before=value, after=ABSENT)
-            for value in new:
-                yield Change(field=f"{path}[{after.index(value)}]", before=ABSENT, after=value)
+            yield from _plain_lists(before, after, path)
         case list(), list():
             for index in range(max(len(before), len(after))):
                 left = before[index] if index < len(before) else None
                 right = after[index] if index < len(after) else None
                 yield from differences(left, right, f"{path}[{index}]")
-        case _ if before != after:
+        case _ if not _same(before, after):
             yield Change(
                 field=path,
                 before=ABSENT if before is None else before,
                 after=ABSENT if after is None else after,
             )
+
+
+def _plain_lists(before: list[Json], after: list[Json], path: str) -> Iterator[Change]:
+    # To Python, True is 1.
+    left, right = [(isinstance(v, bool), v) for v in before], [(isinstance(v, bool), v) for v in after]
+    in_left, in_right = frozenset(left), frozenset(right)
+    if [v for v in left if v in in_right] != [v for v in right if v in in_left]:
+        yield Change(field=path, before=before, after=after)
+        return
+    for index, value in enumerate(left):
+        if value not in in_right:
+            yield Change(field=f"{path}[{index}]", before=before[index], after=ABSENT)
+    for index, value in enumerate(right):
+        if value not in in_left:
+            yield Change(field=f"{path}[{index}]", before=ABSENT, after=after[index])
+
+
+def _same(before: Json, after: Json) -> bool:
+    # To Python, True is 1.
+    return isinstance(before, bool) is isinstance(after, bool) and before == after
 
 
 def at(document: Mapping[str, Json], path: str) -> Json:

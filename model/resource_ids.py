@@ -75,7 +75,7 @@ class ResourceId:
                 types.append(kind)
                 names.append(value)
         return cls(
-            text=text,
+            text=f"/{'/'.join(parts)}",
             subscription=pairs[0][1],
             resource_group=group,
             namespace=namespace,
