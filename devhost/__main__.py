@@ -57,11 +57,11 @@ async def _serve(host: Host) -> int:
 @contextlib.contextmanager
 def _simulated(arguments: argparse.Namespace) -> Iterator[Mapping[str, str]]:
     """The simulated Azure as a process of its own, for as long as the block lasts; the settings that point to it."""
-    fleet = (
-        ["--fleet", str(arguments.fleet)]
-        if arguments.fleet
-        else ["--machines", str(arguments.machines), "--seed", str(arguments.seed)]
-    )
+    fleet: list[str] = []
+    if arguments.fleet:
+        fleet = ["--fleet", str(arguments.fleet)]
+    elif arguments.machines:
+        fleet = ["--machines", str(arguments.machines), "--seed", str(arguments.seed)]
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "simulator", *fleet],
         stdout=subprocess.PIPE,
@@ -147,9 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, default=7071, metavar="P", help="port on 127.0.0.1; 0 takes a free one (7071)"
     )
-    parser.add_argument("--fleet", type=Path, metavar="DIR", help="a fleet folder; without one a fleet is generated")
-    parser.add_argument("--machines", type=int, default=60, metavar="N", help="size of a generated fleet (60)")
-    parser.add_argument("--seed", type=int, default=3, metavar="S", help="seed of a generated fleet (3)")
+    parser.add_argument("--fleet", type=Path, metavar="DIR", help="a fleet folder; else a fleet is generated")
+    parser.add_argument("--machines", type=int, metavar="N", help="size of a generated fleet; without one the sample")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of a generated fleet (1)")
     return parser
 
 
