@@ -28,11 +28,12 @@ from engine.ports import AzureUnavailable, LedgerUnreadable
 from engine.process import PROCESSES, Process
 from engine.requests import SweepRequest, new_run_id
 from model.documents import Document, list_at, text_at
-from model.states import FailureState
+from model.states import FailureState, Mode
 
 if TYPE_CHECKING:
     from cli.sheet import Sheet
     from engine.engine import Engine
+    from engine.settings import Settings
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -69,7 +70,7 @@ def sweep(command: Sweep, hands: Hands) -> int:
         if command.html:
             write_page(command.html, document)
         if not command.json:
-            teller.end(document, due, _next(document, offline=command.source is not None, locked=_locked()))
+            teller.end(document, due, _next(document, engine.settings, offline=command.source is not None))
     return _sweep_status(document, fail_on_findings=command.fail_on_findings)
 
 
@@ -101,7 +102,7 @@ def apply(command: Apply, hands: Hands) -> int:
         if command.json:
             print_json(document)
         else:
-            teller.end(document, due, _next(document, offline=False, locked=False))
+            teller.end(document, due, _next(document, engine.settings, offline=False))
     return _apply_status(document, findings, unfinished=due is not None)
 
 
@@ -246,10 +247,6 @@ def _by() -> str:
         return "unknown"
 
 
-def _locked() -> bool:
-    return os.environ.get("DRY_RUN", "").strip().lower() != "false"
-
-
 def _finding(document: Document, text: str) -> str:
     """The key of a planned finding, from its key or the beginning of its plan's id."""
     plans = objects(document, "plans")
@@ -266,29 +263,32 @@ def _finding(document: Document, text: str) -> str:
 # What it comes to
 
 
-def _next(document: Document, *, offline: bool, locked: bool) -> tuple[tuple[str, str], ...]:
+def _next(document: Document, settings: Settings, *, offline: bool) -> tuple[tuple[str, str], ...]:
     run = text_at(document, "id")
     fates = Counter(finding.fate for group in run_view(document).groups for finding in group.findings)
-    if document.get("mode") == "dry-run" and fates["planned"]:
-        if offline:
-            return (("These facts are a folder's. To repair, sweep the estate itself.", ""),)
-        if locked:
-            return (("DRY_RUN locks the app. To apply this plan:", f"DRY_RUN=false patchwright apply {run}"),)
-        return (("To apply exactly this plan:", f"patchwright apply {run}"),)
-    if document.get("mode") == "dry-run" and (states := _held_by_mode(document)):
-        modes = json.dumps({"*": "ask"} if states >= {s.value for s in FailureState} else dict.fromkeys(states, "ask"))
-        return (("The plans are held by mode. To let a person apply such a plan:", f"PATCHWRIGHT_MODES='{modes}'"),)
+    held = _held_by_mode(document)
+    askable = {state for state in held if settings.mode(FailureState(state)) is Mode.ASK}
+    if offline and (fates["planned"] or held):
+        return (("These facts are a folder's. To repair, sweep the estate itself.", ""),)
     if fates["waiting"]:
         return (("To verify what is due:", f"patchwright apply {run}"),)
-    if objects(document, "findings"):
+    if fates["planned"] or askable:
+        if settings.dry_run:
+            return (("DRY_RUN locks the app. To apply this plan:", f"DRY_RUN=false patchwright apply {run}"),)
+        return (("To apply exactly this plan:", f"patchwright apply {run}"),)
+    if held:
+        modes = json.dumps({"*": "ask"} if held >= {s.value for s in FailureState} else dict.fromkeys(held, "ask"))
+        return (("The plans are held by mode. To let a person apply such a plan:", f"PATCHWRIGHT_MODES='{modes}'"),)
+    if objects(document, "steps"):
         return (("All of it again:", f"patchwright show {run}"),)
     return ()
 
 
 def _held_by_mode(document: Document) -> set[str]:
-    """The states of which a plan is held for no other reason than how far they may go."""
+    """The states of which a plan is held, and was not applied since, because of how far they may go."""
     held = {text_at(p, "finding") for p in objects(document, "plans") if text_at(p, "verdict.guardrail") == "mode"}
-    return {text_at(f, "state") for f in objects(document, "findings") if text_at(f, "key") in held}
+    groups = run_view(document).groups
+    return {group.state for group in groups for f in group.findings if f.key in held and f.fate == "held"}
 
 
 def _sweep_status(document: Document, *, fail_on_findings: bool) -> int:
