@@ -1,0 +1,145 @@
+"""What a run writes down and reads back: every line of the ledger is written here, and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from engine.compare import target_of
+from engine.ports import Clock, Entry, Ledger
+from engine.wire import from_json
+from model.documents import Document
+from model.plans import Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Treatment, Verdict
+from model.states import Outcome
+from model.times import format_time, parse_time
+
+log = logging.getLogger("patchwright")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One try at one finding of a run."""
+
+    run: str
+    key: str
+    number: int
+    plan: Plan
+    recorded: Mapping[str, Entry]
+    """The lines about its steps, of this and earlier tries."""
+
+    def entry(self, index: int) -> str:
+        """What the ledger's lines about a step begin with."""
+        return f"step:{self.key}:{self.number}:{index}"
+
+    def puts_back(self, index: int) -> bool:
+        """True for a step that puts back what an earlier step of this try took away."""
+        step = self.plan.steps[index]
+        if not isinstance(step, PutDeployment | PutSavedSearch) or not step.restores:
+            return False
+        earlier = [i for i in range(index) if target_of(self.plan.steps[i]) == target_of(step)]
+        # Begun counts: a write whose answer was lost may have happened, and putting back what is there is harmless.
+        return any(f"{self.entry(i)}:{seen}" in self.recorded for i in earlier for seen in ("began", "done"))
+
+
+class Line(NamedTuple):
+    """A line for the ledger, before it has its run and its time."""
+
+    id: str
+    kind: str
+    body: Document
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """The ledger in the words of the process."""
+
+    ledger: Ledger
+    clock: Clock
+
+    def saved(self, run: str) -> dict[str, Treatment]:
+        """The plans of a run, by the key of their finding."""
+        return {e.about: from_json(Treatment, e.body) for e in self.ledger.entries(run, kinds=frozenset({"plan"}))}
+
+    def case(self, run: str, key: str, attempt: str) -> Case:
+        """The present try at a finding, from its own lines of the ledger."""
+        entries = self.ledger.entries(run, about=key)
+        plan = next(from_json(Treatment, entry.body).plan for entry in entries if entry.kind == "plan")
+        # Earlier attempts that failed: each try has steps of its own, and names for them.
+        failed = [
+            entry
+            for entry in entries
+            if entry.kind == "outcome"
+            and entry.body.get("outcome") == Outcome.FAILED
+            and entry.id != f"outcome:{attempt}:{key}"
+        ]
+        recorded = {entry.id: entry for entry in entries if entry.kind == "step"}
+        return Case(run=run, key=key, number=len(failed), plan=plan, recorded=recorded)
+
+    def record(self, run: str, *lines: Line) -> tuple[bool, ...]:
+        """Append lines; False for each whose id is there already, which stays as it was."""
+        now = self.clock.now()
+        return self.ledger.append([Entry(run=run, at=now, **line._asdict()) for line in lines])
+
+    def step_record(
+        self, case: Case, index: int, event: str, body: Document, wrote: tuple[str, Document] | None = None
+    ) -> None:
+        """What happened to a step, and in the same breath what it wrote: `wrote` is where, and the body."""
+        id_ = f"{case.entry(index)}:{event}"
+        full: Document = {"finding": case.key, "try": case.number, "index": index, "event": event, **body}
+        also = [Line(f"wrote:{id_}", "wrote", wrote[1], wrote[0])] if wrote else []
+        self.record(case.run, Line(id_, "step", full, case.key), *also)
+
+    def step_failed(self, case: Case, index: int, reason: str, result: Document | None = None) -> Document:
+        """A step that will not be tried again; answers what the process wants to hear."""
+        self.step_record(case, index, "failed", {"reason": reason, "result": result or {}})
+        return {"failed": True}
+
+    def conclude(self, run: str, attempt: str, about: Plan | Declined, outcome: Outcome, reason: str) -> None:
+        """How a finding ended in this attempt; a later attempt has a line of its own."""
+        key = about.finding.key
+        log.info("outcome", extra={"run": run, "finding": key, "outcome": outcome.value, "reason": reason})
+        body: Document = {
+            "finding": key,
+            "remediation": about.remediation,
+            "outcome": outcome.value,
+            "reason": reason,
+            "at": format_time(self.clock.now()),
+        }
+        self.record(run, Line(f"outcome:{attempt}:{key}", "outcome", body, key))
+
+    def observe(self, run: str, treatment: Treatment) -> None:
+        """A plan that a dry run shows."""
+        why = "a dry run; the plan is saved"
+        if isinstance(treatment.verdict, Hold | Refuse):
+            why += f", and {treatment.verdict.guardrail} would object: {treatment.verdict.reason}"
+        self.conclude(run, run, treatment.plan, Outcome.OBSERVED, why)
+
+    def held(self, run: str, attempt: str, plan: Plan, verdict: Verdict) -> None:
+        """A plan that a guardrail objects to."""
+        if isinstance(verdict, Hold | Refuse):
+            outcome = Outcome.HELD if isinstance(verdict, Hold) else Outcome.REFUSED
+            why = f"{verdict.guardrail}: {verdict.reason}"
+            self.conclude(run, attempt, plan, outcome, why)
+
+    def open_verifications(self, run: str) -> list[tuple[str, datetime]]:
+        """Findings whose fix was applied and not yet judged, with the time of the next look."""
+        entries = self.ledger.entries(run, kinds=frozenset({"applied", "relook", "outcome"}))
+        judged = {
+            e.about
+            for e in entries
+            if e.kind == "outcome" and e.body.get("outcome") in {Outcome.REMEDIATED, Outcome.INEFFECTIVE}
+        }
+        dues: dict[str, datetime] = {}
+        for entry in entries:
+            if entry.kind in {"applied", "relook"} and (due := parse_time(entry.body.get("due"))):
+                dues[entry.about] = due
+        return [(key, due) for key, due in dues.items() if key not in judged]
+
+    def ours(self, run: str, resource: str | None = None) -> dict[str, Document]:
+        """What this run itself last wrote, by lower-case resource id; the later lines overtake the earlier."""
+        wrote = self.ledger.entries(run, about=resource, kinds=frozenset({"wrote"}))
+        return {entry.about: entry.body for entry in wrote}

@@ -1,0 +1,93 @@
+"""Reading and deciding: one look at the estate, what every detector says of it, and what would be done about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.catalogue import Catalogue
+from engine.ports import Estate, Progress, quiet
+from model.facts import Facts
+from model.findings import Finding, Unknown
+from model.plans import Declined, Plan
+from model.states import FailureState
+
+log = logging.getLogger("patchwright")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What one reading of the estate says."""
+
+    facts: Facts
+    findings: tuple[Finding, ...]
+    unknown: tuple[Unknown, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyor:
+    """Looks, and never changes anything."""
+
+    catalogue: Catalogue
+    estate: Estate
+    progress: Progress = quiet
+
+    def look(self, states: frozenset[FailureState]) -> Survey:
+        """Read what the detectors of these states need, once, and let each of them judge."""
+        detectors = self.catalogue.detecting(states)
+        facts = self.estate.read(self.catalogue.readings(detectors), self.catalogue.queries(detectors), self.progress)
+        closer = frozenset(id_ for detector in detectors for id_ in detector.suspects(facts))
+        if closer:
+            self.progress(f"a closer look at {len(closer)} suspects")
+            facts = self.estate.look_closer(facts, closer)
+        findings: list[Finding] = []
+        unknown: list[Unknown] = []
+        for detector in detectors:
+            try:
+                detections = list(detector.detect(facts))
+            except Exception as error:
+                # One detector that stumbles over what Azure said must not hide what the others found.
+                log.exception("detector failed", extra={"state": detector.finds.value})
+                detections = [Unknown(state=detector.finds, target="", missing=f"a judgement: {error!r:.300}")]
+            findings += [d for d in detections if isinstance(d, Finding)]
+            unknown += [d for d in detections if isinstance(d, Unknown)]
+        return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)))
+
+    def plan(self, findings: Iterable[Finding], facts: Facts) -> tuple[list[Plan], list[Declined], Facts]:
+        """The first remediation of each finding that has a plan, or what the gentlest one says instead."""
+        findings = list(findings)
+        wanted = frozenset(
+            id_
+            for finding in findings
+            for remediation in self.catalogue.fixing(finding.state)
+            for id_ in remediation.needs(finding, facts)
+            if id_ not in facts.documents
+        )
+        if wanted:
+            self.progress(f"{len(wanted)} documents to plan with")
+            facts = self.estate.look_closer(facts, wanted)
+        plans: list[Plan] = []
+        declined: list[Declined] = []
+        for finding in findings:
+            answers = [remediation.plan(finding, facts) for remediation in self.catalogue.fixing(finding.state)]
+            if plan := next((answer for answer in answers if isinstance(answer, Plan)), None):
+                plans.append(plan)
+            else:
+                declined += [answer for answer in answers if isinstance(answer, Declined)][:1]
+        return plans, declined, facts
+
+
+def _causes_first(survey: Survey) -> Survey:
+    """Clones take turns under one identity, which looks like a change of identity and is none."""
+    clones = {f.target for f in survey.findings if f.state is FailureState.CLONED_MACHINE}
+    explained = [f for f in survey.findings if f.state is FailureState.SOURCE_ID_CHANGED and f.target in clones]
+    doubts = tuple(
+        Unknown(state=f.state, target=f.target, missing="an agent identity of its own: the machine is a clone")
+        for f in explained
+    )
+    return Survey(
+        facts=survey.facts,
+        findings=tuple(f for f in survey.findings if f not in explained),
+        unknown=survey.unknown + doubts,
+    )
