@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import zip_longest
 
 from model.deployments import same_deployment
 from model.documents import Change, Document, Json, at, differences
 from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
+from model.times import parse_time
 
 _EDITED = "properties.lastModifiedTime"
 
@@ -40,7 +42,7 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
             if not by_us:
                 if change := same_deployment(saved.before, fresh.before):
                     return Change(field=f"before.{change.field}", before=change.before, after=change.after)
-                if at(saved.before, _EDITED) != at(fresh.before, _EDITED):
+                if _edited(saved.before) != _edited(fresh.before):
                     return Change(
                         field=f"before.{_EDITED}", before=at(saved.before, _EDITED), after=at(fresh.before, _EDITED)
                     )
@@ -65,6 +67,12 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
             )
         case _:
             return Change(field="target", before=_target(saved), after=_target(fresh))
+
+
+def _edited(body: Document) -> Json | datetime:
+    """When a body was last saved, as a time where it is one: Azure does not always write it alike."""
+    text = at(body, _EDITED)
+    return parse_time(text) or text
 
 
 def _first(before: Json, after: Json) -> Change | None:

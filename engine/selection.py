@@ -17,6 +17,8 @@ def selects(machines: tuple[str, ...] | None, target: str, facts: Facts) -> bool
     if deployment := facts.deployments.get(target):
         touched |= set(deployment.azure_machines)
     names = {machine.name.lower() for id_ in touched if (machine := facts.machines.get(id_))}
+    if deployment:
+        names |= {computer.split(".", 1)[0].lower() for computer in deployment.computer_names}
     return any(
         wanted in {facts.account, facts.workspace}
         or (wanted.startswith("name:") and wanted.removeprefix("name:").split(".")[0] in names)

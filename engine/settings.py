@@ -184,7 +184,10 @@ class _Reader:
 
     def cloud(self) -> str:
         value = self.text("CLOUD", "public")
-        address = urlsplit(value)
+        try:
+            address = urlsplit(value)
+        except ValueError:
+            address = urlsplit("")
         # A custom endpoint is sent no credential, and only loopback is accepted: anything else is a mistake.
         on_loopback = address.scheme == "http" and address.hostname in {"127.0.0.1", "localhost", "::1"}
         if value.lower() not in _CLOUDS and not on_loopback:
@@ -211,7 +214,7 @@ class _Reader:
         for state, mode in sorted(given.items(), key=lambda item: item[0] != "*"):
             if state != "*" and state not in known:
                 self.problems.append(f"{name}: there is no failure state {state[:60]!r}")
-            elif mode not in allowed:
+            elif not isinstance(mode, str) or mode not in allowed:
                 self.problems.append(f"{name}: {state} must be one of {', '.join(sorted(allowed))}, is {mode!r:.60}")
             else:
                 chosen = FailureState if state == "*" else (FailureState(state),)
@@ -226,7 +229,7 @@ class _Reader:
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name, str(default))
-        if value.isascii() and value.isdigit() and least <= int(value) <= most:
+        if value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most:
             return int(value)
         self.problems.append(f"{PREFIX}{name}: must be a whole number from {least} to {most}, is {value[:40]!r}")
         return default

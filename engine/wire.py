@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, cast
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from model.documents import Document, Json
 from model.findings import Finding, Unknown
 from model.plans import Advice, Declined, Step, Treatment, Verdict
-from model.times import format_time, parse_time
+from model.times import parse_time
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -23,17 +24,34 @@ def _converter() -> Converter:
     from cattrs.strategies import configure_tagged_union  # noqa: PLC0415
 
     converter = Converter(forbid_extra_keys=True)
-    converter.register_unstructure_hook(datetime, format_time)
+    converter.register_unstructure_hook(datetime, _exactly)
     converter.register_structure_hook(datetime, _datetime)
     converter.register_unstructure_hook(StrEnum, lambda value: value.value)
     converter.register_unstructure_hook(timedelta, format_seconds)
     converter.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=float(value)))
+    for plain in (str, bool):
+        # cattrs would make text of a number, and a yes of every text.
+        converter.register_structure_hook(plain, _only(plain))
     # Documents are kept as they are: they were JSON when Azure sent them.
     converter.register_structure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value, _: value)
     converter.register_unstructure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value: value)
     configure_tagged_union(Step.__value__, converter, tag_name="kind", tag_generator=lambda type_: type_.__name__)
     configure_tagged_union(Verdict.__value__, converter, tag_name="kind", tag_generator=lambda type_: type_.__name__)
     return converter
+
+
+def _exactly(value: datetime) -> str:
+    """RFC 3339 in UTC, to the last digit: what is read back has to equal what was written."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _only[T](kind: type[T]) -> Callable[[object, object], T]:
+    def checked(value: object, _: object) -> T:
+        if not isinstance(value, kind):
+            raise TypeError(f"not a {kind.__name__}: {value!r:.60}")
+        return value
+
+    return checked
 
 
 def _datetime(value: object, _: object) -> datetime:
