@@ -37,7 +37,7 @@ from engine.requests import SweepRequest
 from engine.run_document import run_document, step_id
 from engine.selection import selects
 from engine.settings import Settings
-from engine.surveyor import Surveyor
+from engine.surveyor import Survey, Surveyor
 from engine.waves import waves
 from engine.wire import to_json
 from guardrails import Situation, judge
@@ -45,8 +45,9 @@ from guardrails.reach import machines as machines_reached
 from guardrails.reach import resources as resources_changed
 from model.documents import Document, Json, list_at, text_at
 from model.facts import Facts
+from model.findings import Finding, Unknown
 from model.plans import Allow, Declined, Plan, PutDeployment, PutSavedSearch, Step, Treatment
-from model.states import FailureState, Outcome
+from model.states import FailureState, Mode, Outcome
 from model.times import format_time, parse_time
 
 log = logging.getLogger("patchwright")
@@ -225,7 +226,7 @@ class Engine:
                 case Declined():
                     self.journal.conclude(run, attempt, again, Outcome.STALE, again.reason)
                 case None:
-                    gap = next((u for u in survey.unknown if u.target in {"", treatment.plan.finding.target}), None)
+                    gap = _doubt(survey, treatment.plan.finding)
                     why = f"cannot be told any more: {gap.missing}" if gap else "it is not found any more"
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, why)
             self._release(run, treatment.plan)
@@ -258,9 +259,13 @@ class Engine:
         token = document.get("token")
         token = token if isinstance(token, dict) else {}
         since = parse_time(token.get("since")) or now
+        restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
+        progress: StepProgress
         if holder := self._lease(run, plan, now):
-            return self.journal.step_failed(case, index, f"run {holder} holds it now; the lease was lost")
-        progress = self._progress_of(case, index, token)
+            # What is to be put back waits until the other run is done with it.
+            progress = StepFailed(reason=f"run {holder} holds it now; the lease was lost", retry=restores)
+        else:
+            progress = self._progress_of(case, index, token)
         self._count(run, before)
         match progress:
             case StepDone():
@@ -276,7 +281,6 @@ class Engine:
                 self.journal.step_record(case, index, "failed", body)
                 return {"failed": True}
             case StepFailed():
-                restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
                 limit = _KEEP_RESTORING if restores else _KEEP_TRYING
                 tries = token.get("tries")
                 tries = tries + 1 if isinstance(tries, int) else 1
@@ -339,10 +343,9 @@ class Engine:
         relooks = [entry.about for entry in self.ledger.entries(run, kinds=frozenset({"relook"}))]
         for key in due:
             plan = saved[key].plan
-            doubt = next(
-                (u for u in survey.unknown if u.state is plan.finding.state and u.target in {"", plan.finding.target}),
-                None,
-            )
+            doubt = _doubt(survey, plan.finding)
+            if self.settings.mode(plan.finding.state) is Mode.OFF:
+                doubt = Unknown(state=plan.finding.state, target="", missing="its mode is off, so nobody looks")
             looks = relooks.count(key)
             if key in found:
                 why = f"still found: {found[key].reason}"
@@ -387,14 +390,16 @@ class Engine:
         treatments, now = [], self.clock.now()
         for plan in plans:
             key = plan.finding.key
-            # A claim that ends as it begins only tells who holds the key now.
-            holder = self.ledger.claim(f"treated:{key}", run, now, now)
+            # A claim that ends as it begins only tells who holds the key now. It is made under another name: under the
+            # run's own it would end the cool-down that the run itself began.
+            looking = f"{run}:looking"
+            holder = self.ledger.claim(f"treated:{key}", looking, now, now)
             situation = Situation(
                 facts=facts,
                 mode=self.settings.mode(plan.finding.state),
                 by_person=by_person,
                 touched=touched,
-                treated_lately=frozenset({key}) if holder != run else frozenset(),
+                treated_lately=frozenset() if holder in {run, looking} else frozenset({key}),
             )
             verdict = judge(plan, situation, self.catalogue.guardrails)
             if isinstance(verdict, Allow):
@@ -423,9 +428,14 @@ class Engine:
             return StepFailed(reason=f"{type(error).__name__}: {error!s:.300}")
 
     def _lease(self, run: str, plan: Plan, now: datetime) -> str | None:
-        """Take or renew the leases on everything that the plan touches; the holder's run where another has one."""
+        """Take or renew the leases on everything that the plan touches; the holder's run where another has one.
+
+        All or none: what was taken before the one that another run has is given back. Another treatment of this run
+        may want it as well, and takes it again before its next step.
+        """
         for resource in sorted(resources_changed(plan) | {plan.finding.target}):
             if (holder := self.ledger.claim(f"lease:{resource}", run, now, now + _LEASE)) != run:
+                self._release(run, plan)
                 return holder
         return None
 
@@ -465,6 +475,12 @@ class Engine:
 def _advice(declined: Declined) -> Document:
     advice = declined.advice
     return {"finding": advice.finding.key, "summary": advice.summary, "steps": list(advice.steps)}
+
+
+def _doubt(survey: Survey, finding: Finding) -> Unknown | None:
+    """What keeps a reading from telling whether a finding still holds, or None where it tells."""
+    about = {"", finding.target}
+    return next((u for u in survey.unknown if u.state is finding.state and u.target in about), None)
 
 
 def _wrote(step: Step) -> tuple[str, Document] | None:
