@@ -29,9 +29,9 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(StrEnum, lambda value: value.value)
     converter.register_unstructure_hook(timedelta, format_seconds)
     converter.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=float(value)))
-    for plain in (str, bool):
-        # cattrs would make text of a number, and a yes of every text.
-        converter.register_structure_hook(plain, _only(plain))
+    # cattrs would make text of a number, and a yes of every text. Not for what is derived from text: a state is, too.
+    converter.register_structure_hook_func(lambda type_: type_ is str, _only(str))
+    converter.register_structure_hook_func(lambda type_: type_ is bool, _only(bool))
     # Documents are kept as they are: they were JSON when Azure sent them.
     converter.register_structure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value, _: value)
     converter.register_unstructure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value: value)
