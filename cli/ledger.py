@@ -21,7 +21,8 @@ from model.documents import Document, Json
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-_SUMMARY: Final = ("id", "trigger", "mode", "by", "status", "started", "finished")
+_SUMMARY: Final = ("id", "trigger", "mode", "by", "status", "error", "started", "finished")
+_COUNTED: Final = ("findings", "unknown", "plans", "outcomes")
 
 
 def show(command: Show, hands: Hands) -> int:
@@ -62,8 +63,7 @@ def runs(command: Runs, hands: Hands) -> int:
 def _summary(document: Document, *, offline: bool) -> Document:
     return {
         **{name: document.get(name) for name in _SUMMARY},
-        "findings": len(objects(document, "findings")),
-        "unknown": len(objects(document, "unknown")),
+        "counts": {name: len(objects(document, name)) for name in _COUNTED},
         "summary": run_view(document).summary,
         "offline": offline,
     }

@@ -13,6 +13,8 @@ from cli.arguments import Apply, Command, ExportTo, Runs, Show, Simulated, State
 from cli.hands import Build, Export, Failed, Hands, Simulate, Usage
 from cli.shown import shown
 
+log = logging.getLogger("patchwright")
+
 _USAGE: Final = 2
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
@@ -42,6 +44,11 @@ def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Expor
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); Python must not complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except Exception as error:
+        # Nothing that a reader could act on; whoever looks for the cause asks for the log.
+        log.info("unexpected", exc_info=True)
+        _say(f"{type(error).__name__}: {error}\nThis should not have happened; with -v the log says where it did.")
         return _FAILED
     else:
         return status

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import logging
 import os
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cli.arguments import Apply, Sweep
@@ -21,19 +19,21 @@ from cli.estate import engine_for, ledger_of, offline_engine, settings_from
 from cli.hands import Failed, Hands, Usage
 from cli.output import print_json, write_page
 from cli.progress import ProgressLine, TellingClock
-from cli.shown import in_future, shown
-from cli.view import RunView, StoryLine, objects, run_view
+from cli.shown import shown
+from cli.telling import Teller, document_of
+from cli.view import objects, run_view
 from engine.inline import TooLongToWait, drive
-from engine.ports import AzureUnavailable, LedgerUnreadable
+from engine.ports import AzureUnavailable, LedgerUnreadable, NotFound, PermissionMissing
 from engine.process import PROCESSES, Process
 from engine.requests import SweepRequest, new_run_id
 from model.documents import Document, list_at, text_at
 from model.states import FailureState, Mode
 
 if TYPE_CHECKING:
-    from cli.sheet import Sheet
     from engine.engine import Engine
     from engine.settings import Settings
+
+log = logging.getLogger("patchwright")
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -41,11 +41,6 @@ FINDINGS: Final = 3
 _PATIENCE: Final = timedelta(minutes=15)
 """How long a person may be expected to sit and watch."""
 _LOCKED: Final = "DRY_RUN is set: the app is locked, and nothing can be applied. Set DRY_RUN=false to unlock it."
-_DOING: Final = {
-    "survey": "reading the estate",
-    "second_look": "looking again before anything is changed",
-    "verify": "looking whether it helped",
-}
 
 
 def sweep(command: Sweep, hands: Hands) -> int:
@@ -63,8 +58,8 @@ def sweep(command: Sweep, hands: Hands) -> int:
             by=_by(),
         )
         teller = Teller(engine, run, progress, quiet=command.json)
-        due = _drive(teller, PROCESSES["sweep"](request.document), command.wait)
-        document = _document(engine, run)
+        due = _drive(engine, teller, PROCESSES["sweep"](request.document), command.wait)
+        document = document_of(engine, run)
         if command.json:
             print_json(document)
         if command.html:
@@ -95,10 +90,10 @@ def apply(command: Apply, hands: Hands) -> int:
             "findings": None if findings is None else list(findings),
             "by": _by(),
         }
-        teller = Teller(engine, run, progress, quiet=command.json, told=run_view(document).story)
-        teller.begin(document)
-        due = _drive(teller, PROCESSES["apply"](request), command.wait)
-        document = _document(engine, run)
+        teller = Teller(engine, run, progress, quiet=command.json)
+        teller.begin_apply(document)
+        due = _drive(engine, teller, PROCESSES["apply"](request), command.wait)
+        document = document_of(engine, run)
         if command.json:
             print_json(document)
         else:
@@ -115,105 +110,25 @@ def known_run(engine: Engine, run: str) -> Document:
     raise Failed(f"there is no run {shown(repr(run), 120)} in the ledger; {hint}")
 
 
-@dataclass(slots=True)
-class Teller:
-    """Tells what a process does while it does it: the plan once it is made, then a line for each thing done."""
-
-    engine: Engine
-    run: str
-    progress: ProgressLine
-    quiet: bool = False
-    told: tuple[StoryLine, ...] = ()
-    _sheet: Sheet | None = None
-    _last: StoryLine | None = None
-    _began: float = 0.0
-    _writes: bool = False
-
-    @property
-    def sheet(self) -> Sheet:
-        if self._sheet is None:
-            # Whoever wants JSON does not wait for the terminal's library.
-            from cli.sheet import Sheet  # noqa: PLC0415
-
-            self._sheet = Sheet.on_stdout()
-        self.progress.clear()
-        return self._sheet
-
-    def activities(self) -> Mapping[str, Callable[[Document], Document]]:
-        self._began = time.monotonic()
-        return {name: partial(self._do, name, activity) for name, activity in self.engine.activities.items()}
-
-    def begin(self, document: Document) -> None:
-        """The header of an apply, whose plan was shown when it was made."""
-        if not self.quiet:
-            from cli.terminal import write_apply_header  # noqa: PLC0415
-
-            write_apply_header(self.sheet, run_view(document))
-            self._writes = True
-
-    def end(self, document: Document, due: timedelta | None, follow: tuple[tuple[str, str], ...]) -> None:
-        """The rest of the story, the summary, and what to do next."""
-        from cli.terminal import write_next, write_summary  # noqa: PLC0415
-
-        view = run_view(document)
-        self._tell(view)
-        write_summary(self.sheet, view)
-        if due is not None:
-            again = f"patchwright apply {self.run}"
-            follow = ((f"The next look is due in {in_future(due)}; then take the run up again:", again),)
-        write_next(self.sheet, *follow)
-
-    def _do(self, name: str, activity: Callable[[Document], Document], given: Document) -> Document:
-        if what := _DOING.get(name):
-            self.progress(what)
-        answer = activity(given)
-        if not self.quiet and name == "survey":
-            self._survey()
-        elif not self.quiet and name in {"second_look", "step", "settle", "verify"}:
-            self._tell(run_view(_document(self.engine, self.run)))
-        return answer
-
-    def _survey(self) -> None:
-        from cli.terminal import write_findings, write_header  # noqa: PLC0415
-
-        view = run_view(_document(self.engine, self.run), time.monotonic() - self._began)
-        write_header(self.sheet, view, live=True)
-        write_findings(self.sheet, view)
-        self._writes = True
-        self.told = view.story
-
-    def _tell(self, view: RunView) -> None:
-        from cli.terminal import write_story  # noqa: PLC0415
-
-        # Lines are values: what was told before is not told again, wherever in the story it stands now.
-        new = list((Counter(view.story) - Counter(self.told)).elements())
-        self.told = view.story
-        if new:
-            if self._writes:
-                self.sheet.blank()
-                self._writes = False
-            self._last = write_story(self.sheet, new, self._last)
-
-
 # Around the process
 
 
-def _drive(teller: Teller, process: Process, wait: timedelta | None) -> timedelta | None:
+def _drive(engine: Engine, teller: Teller, process: Process, wait: timedelta | None) -> timedelta | None:
     """Run the process; answers how long to wait where the next look is further away than the caller's patience."""
-    engine = teller.engine
     # Simulated time moves when told to: no wait is long.
     patience = wait if wait is not None or engine.settings.simulated else _PATIENCE
     try:
         drive(process, teller.activities(), TellingClock(engine.clock, teller.progress), patience)
     except TooLongToWait as too_long:
         return too_long.duration
-    except KeyboardInterrupt:
-        teller.progress.clear()
-        raise
-    except (AzureUnavailable, LedgerUnreadable) as error:
+    except Exception as error:
+        # Whatever it is: the ledger has to say that this run broke.
+        log.info("process broke", extra={"run": teller.run}, exc_info=True)
+        known = isinstance(error, AzureUnavailable | PermissionMissing | NotFound | LedgerUnreadable)
+        why = str(error) if known else f"{type(error).__name__}: {error}"
         with contextlib.suppress(LedgerUnreadable):
-            engine.fail(teller.run, str(error))
-        raise Failed(str(error)) from error
+            engine.fail(teller.run, why)
+        raise Failed(f"{why}\nrun {teller.run} has failed; what was done until then is in its record") from error
     finally:
         teller.progress.clear()
     return None
@@ -230,13 +145,6 @@ def _engine(command: Sweep, hands: Hands, progress: ProgressLine) -> Iterator[tu
     engine = engine_for(hands, settings_from(os.environ), progress)
     with contextlib.closing(engine.ledger):
         yield engine, new_run_id(engine.clock.now())
-
-
-def _document(engine: Engine, run: str) -> Document:
-    document = engine.document(run)
-    if document is None:
-        raise Failed(f"run {run} left no record")
-    return document
 
 
 def _by() -> str:

@@ -50,8 +50,6 @@ class StepView:
     parameters: tuple[tuple[str, str], ...]
     diff: tuple[DiffLine, ...]
     undo: str
-    done: str
-    """The title once it is done, for the story."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,42 +283,51 @@ def _undo(steps: Iterable[StepView]) -> str:
     return "; ".join(told)
 
 
-def _step(number: int, step: Document) -> StepView:
-    path, kind = text_at(step, "path"), text_at(step, "kind")
-    name = _name(path)
-    parameters = tuple((shown(k), shown(v)) for k, v in _mapping(step.get("parameters")).items())
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What a step does, in words: before it is done, and after."""
+
     sign: Literal["~", ">", "+", "…"]
-    match kind:
+    title: str
+    done: str
+
+
+def _deed(step: Document) -> _Deed:
+    path = text_at(step, "path")
+    match text_at(step, "kind"):
         case "put-deployment":
-            what = f"the deployment {name}{_machines_in(step)}"
-            sign, title, done = "~", f"Save {what}", f"saved {what}"
+            what = f"the deployment {_name(path)}{_machines_in(step)}"
+            return _Deed("~", f"Save {what}", f"saved {what}")
         case "put-saved-search":
-            what = f"the saved search {name}"
-            sign, title, done = "~", f"Save {what}", f"saved {what}"
+            what = f"the saved search {_name(path)}"
+            return _Deed("~", f"Save {what}", f"saved {what}")
         case "run-script":
             what = f"{shown(text_at(step, 'script'))} on {_name(path.rpartition('/runCommands/')[0])}"
-            sign, title, done = ">", f"Run {what}", f"ran {what}"
+            return _Deed(">", f"Run {what}", f"ran {what}")
         case "await-identity":
-            sign, machine = "…", _name(text_at(step, "parameters.machine"))
-            title = f"Wait up to {shown(text_at(step, 'parameters.timeOut'))} until {machine} beats as another agent"
-            done = f"{machine} beats as another agent"
-            parameters = (("notSourceComputerId", shown(text_at(step, "parameters.notSourceComputerId"))),)
+            machine, limit = _name(text_at(step, "parameters.machine")), shown(text_at(step, "parameters.timeOut"))
+            return _Deed("…", f"Wait up to {limit} until {machine} beats as another agent", f"{machine} beats anew")
         case "register-provider":
             what = shown(path.removesuffix("/register").rpartition("/")[2])
-            sign, title, done = "+", f"Register {what}", f"registered {what}"
-        case _:
-            sign, title, done = "~", shown(kind), shown(kind)
+            return _Deed("+", f"Register {what}", f"registered {what}")
+        case kind:
+            return _Deed("~", shown(kind), shown(kind))
+
+
+def _step(number: int, step: Document) -> StepView:
+    deed, path = _deed(step), text_at(step, "path")
+    # The machine stands in the title of a wait, and how long.
+    hidden = {"machine", "timeOut"} if deed.sign == "…" else set[str]()
     return StepView(
         number=number,
-        sign=sign,
-        title=title,
+        sign=deed.sign,
+        title=deed.title,
         method=shown(text_at(step, "method")),
         path=shown(path),
         short_path=short_path(path),
-        parameters=parameters,
+        parameters=tuple((shown(k), shown(v)) for k, v in _mapping(step.get("parameters")).items() if k not in hidden),
         diff=tuple(_diff_line(change) for change in objects(step, "diff")),
         undo=shown(text_at(step, "undo")),
-        done=done,
     )
 
 
@@ -430,7 +437,7 @@ def story(document: Document) -> tuple[StoryLine, ...]:
         if (line := _told(step, plans.get(key), findings.get(key))) is not None:
             told.append(line)
     for key, plan in plans.items():
-        if applied := _applied(document, plan, key):
+        if key in tried and (applied := _applied(document, plan, key)):
             due, why = due_of(plan, applied), shown(text_at(plan, "verify.why"))
             text = f"applied; looks again {moment(due)} UTC: {why}"
             told.append(StoryLine(at=applied, **_who(findings.get(key)), tone="careful", text=text))
@@ -459,15 +466,15 @@ def _told(step: Document, plan: Document | None, finding: Document | None) -> St
     steps = objects(plan or {}, "steps")
     if not isinstance(index, int) or not 0 <= index < len(steps):
         return None
-    view = _step(index + 1, steps[index])
+    deed = _deed(steps[index])
     tone: Tone
     match event:
         case "done":
-            tone, text = "quiet", view.done
+            tone, text = "quiet", deed.done
         case "failed":
-            tone, text = "bad", f"{view.title}: failed: {shown(text_at(step, 'reason'))}"
+            tone, text = "bad", f"{deed.title}: failed: {shown(text_at(step, 'reason'))}"
         case _ if event.startswith("try-"):
-            tone, text = "careful", f"{view.title}: not yet: {shown(text_at(step, 'reason'))}"
+            tone, text = "careful", f"{deed.title}: not yet: {shown(text_at(step, 'reason'))}"
         case _:
             return None
     return StoryLine(at=parse_time(step.get("at")), **_who(finding), tone=tone, text=text)

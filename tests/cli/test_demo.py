@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,10 +14,9 @@ from model.states import FailureState
 def test_the_demo_shows_a_plan_for_every_state_applies_it_and_verifies_each_fix() -> None:
     """It ends with status 0 only where all four were found, planned, applied and remediated, and leaves nothing."""
     root = Path(__file__).parents[2]
+    command, env = [sys.executable, "-m", "tools.demo"], {**os.environ, "COLUMNS": "110"}
 
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.demo"], cwd=root, capture_output=True, text=True, timeout=90, check=False
-    )
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=90, check=False)
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     plan, _, applied = done.stdout.partition("$ patchwright apply")

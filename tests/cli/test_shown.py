@@ -83,7 +83,7 @@ def test_an_id_is_shortened_to_what_tells_it_from_others(resource_id: str, short
         ),
         (
             f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Automation/automationAccounts/aa"
-            + "/softwareUpdateConfigurations/Weekly",
+            "/softwareUpdateConfigurations/Weekly",
             "…/softwareUpdateConfigurations/Weekly",
         ),
     ],
