@@ -249,7 +249,7 @@ class TaskHub:
             return
         if again:
             again()
-        actions = [*_atoms(list_at(state, "actions"))]
+        actions = [*atoms(list_at(state, "actions"))]
         for action in actions[instance.actions :]:
             self._carry_out(instance, action)
         instance.actions = len(actions)
@@ -406,14 +406,14 @@ def context_of(instance: Instance, events: int | None = None) -> str:
     )
 
 
-def _atoms(actions: list[Json]) -> Iterator[Document]:
+def atoms(actions: list[Json]) -> Iterator[Document]:
     """The actions in the order in which they were asked for, those of a compound one by one."""
     for action in actions:
         if isinstance(action, list):
-            yield from _atoms(action)
+            yield from atoms(action)
         elif isinstance(action, dict):
             if action.get("actionType") in {Action.WHEN_ALL, Action.WHEN_ANY}:
-                yield from _atoms(list_at(action, "compoundActions"))
+                yield from atoms(list_at(action, "compoundActions"))
             else:
                 yield action
 

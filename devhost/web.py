@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -26,7 +27,7 @@ def application(worker: Worker, hub: TaskHub, timers: Timers) -> web.Application
     app = web.Application(client_max_size=LARGEST)
     for function in worker.functions.values():
         if function.kind == "httptrigger":
-            path = f"/api/{text_at(function.trigger, 'route') or function.name}"
+            path = _pattern(f"/api/{text_at(function.trigger, 'route') or function.name}")
             for method in methods_of(function):
                 app.router.add_route(method, path, _http(worker, function))
     app.router.add_post("/admin/functions/{name}", _administered(worker, timers))
@@ -37,6 +38,11 @@ def application(worker: Worker, hub: TaskHub, timers: Timers) -> web.Application
     app.router.add_post(RPC + "instances/{id}/raiseEvent/{event}", rpc.raise_event)
     app.router.add_post(RPC + "instances/{id}/terminate", rpc.terminate)
     return app
+
+
+def _pattern(route: str) -> str:
+    """A route of Functions as the server here takes it: a parameter is any text without a slash, braces as well."""
+    return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", route)
 
 
 def client_binding(base: str) -> Message:
