@@ -16,6 +16,7 @@ from cli.shown import pieces, short_id, short_path, shown
 
 ANYTHING = st.text(max_size=200)
 SUBSCRIPTION = "/subscriptions/d9f78f40-9ae0-5f2c-86db-354fa0ded010"
+ACCOUNT = f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Automation/automationAccounts/aa"
 
 
 @given(ANYTHING)
@@ -82,8 +83,7 @@ def test_an_id_is_shortened_to_what_tells_it_from_others(resource_id: str, short
             "/subscriptions/d9f78f40…/providers/Microsoft.Automation/register",
         ),
         (
-            f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Automation/automationAccounts/aa"
-            "/softwareUpdateConfigurations/Weekly",
+            f"{ACCOUNT}/softwareUpdateConfigurations/Weekly",
             "…/softwareUpdateConfigurations/Weekly",
         ),
     ],
