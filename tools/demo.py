@@ -39,9 +39,7 @@ def demo() -> int:
     kept.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="demo-", dir=kept) as folder, running(sample()) as azure:
         env = {**os.environ, **settings(azure.settings, folder)}
-        _say(
-            f"A simulated Azure with {_machines()} machines answers on {azure.url}; it is {azure.now:%d %B %Y, %H:%M} UTC."
-        )
+        _say(f"A simulated Azure: {_machines()} machines, {azure.now:%d %B %Y, %H:%M} UTC, on {azure.url}")
         _say("The nightly sweep, as a dry run:")
         if status := _typed(env, "sweep"):
             return status

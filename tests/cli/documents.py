@@ -28,15 +28,7 @@ def a_run(text: str = "app-02", *, verdict: Document | None = None, outcome: str
         "verdict": verdict or {"kind": "allow", "guardrail": None, "reason": None, "until": None},
         "steps": steps,
     }
-    ended: list[Json] = [
-        {
-            "finding": KEY,
-            "remediation": "readd-machine",
-            "outcome": outcome,
-            "reason": text,
-            "at": "2026-03-12T03:00:00Z",
-        }
-    ]
+    end: Document = {"finding": KEY, "outcome": outcome, "reason": text, "at": "2026-03-12T03:00:00Z"}
     document: Document = {
         "id": "20260310T060000-5ba1c0de",
         "trigger": "cli",
