@@ -34,18 +34,39 @@ def moved(saved: Plan, fresh: Plan, ours: Mapping[str, Document]) -> Change | No
     return None
 
 
+def edited(saved: Plan, documents: Mapping[str, Document], ours: Mapping[str, Document]) -> Change | None:
+    """The first difference between the deployments that a saved plan was made from and those that are there now.
+
+    This tells what somebody changed where no plan can be made any more; `documents` are by lower-case resource id.
+    """
+    # Only the first step at a deployment was planned from what Azure had.
+    first: dict[str, tuple[int, PutDeployment]] = {}
+    for number, step in enumerate(saved.steps):
+        if isinstance(step, PutDeployment):
+            first.setdefault(target_of(step), (number, step))
+    for target, (number, step) in first.items():
+        now = documents.get(target)
+        if now is not None and (change := _read_otherwise(step.before, now, ours.get(target))):
+            return Change(field=f"steps[{number}].{change.field}", before=change.before, after=change.after)
+    return None
+
+
+def _read_otherwise(planned: Document, now: Document, wrote: Document | None) -> Change | None:
+    """How a body differs from the one that a plan was made from, but for what this run itself wrote."""
+    if wrote is not None and same_deployment(wrote, now) is None:
+        return None
+    if change := same_deployment(planned, now):
+        return Change(field=f"before.{change.field}", before=change.before, after=change.after)
+    if _edited(planned) != _edited(now):
+        return Change(field=f"before.{_EDITED}", before=at(planned, _EDITED), after=at(now, _EDITED))
+    return None
+
+
 def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Change | None:
     match saved, fresh:
         case PutDeployment(), PutDeployment() if saved.deployment.lower() == fresh.deployment.lower():
-            wrote = ours.get(saved.deployment.lower())
-            by_us = wrote is not None and same_deployment(wrote, fresh.before) is None
-            if not by_us:
-                if change := same_deployment(saved.before, fresh.before):
-                    return Change(field=f"before.{change.field}", before=change.before, after=change.after)
-                if _edited(saved.before) != _edited(fresh.before):
-                    return Change(
-                        field=f"before.{_EDITED}", before=at(saved.before, _EDITED), after=at(fresh.before, _EDITED)
-                    )
+            if change := _read_otherwise(saved.before, fresh.before, ours.get(saved.deployment.lower())):
+                return change
             return _prefixed("after", same_deployment(saved.after, fresh.after))
         case PutSavedSearch(), PutSavedSearch() if saved.saved_search.lower() == fresh.saved_search.lower():
             wrote = ours.get(saved.saved_search.lower())

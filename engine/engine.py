@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from engine.catalogue import Catalogue
-from engine.compare import moved, target_of
+from engine.compare import edited, moved, target_of
 from engine.journal import Case, Journal, Line
 from engine.ports import (
     AzureUnavailable,
@@ -37,13 +37,13 @@ from engine.requests import SweepRequest
 from engine.run_document import run_document, step_id
 from engine.selection import selects
 from engine.settings import Settings
-from engine.surveyor import Survey, Surveyor
+from engine.surveyor import OurEdit, Survey, Surveyor
 from engine.waves import waves
 from engine.wire import to_json
 from guardrails import Situation, judge
 from guardrails.reach import machines as machines_reached
 from guardrails.reach import resources as resources_changed
-from model.documents import Document, Json, list_at, text_at
+from model.documents import Change, Document, Json, list_at, text_at
 from model.facts import Facts
 from model.findings import Finding, Unknown
 from model.plans import Allow, Declined, Plan, PutDeployment, PutSavedSearch, Step, Treatment
@@ -197,19 +197,32 @@ class Engine:
                 why = f"run {holder} is working on it"
                 self.journal.conclude(run, attempt, treatment.plan, Outcome.HELD, why)
                 del wave[key]
-        survey = self.surveyor.look(frozenset(t.plan.finding.state for t in wave.values()))
+        if not wave:
+            return {"treatments": []}
+        ours = self.journal.ours(run)
+        edits = {
+            step.deployment.lower(): OurEdit(found=step.before, wrote=ours[step.deployment.lower()])
+            for treatment in saved.values()
+            # Of the steps at one deployment the first one has the body as it was read; the last to be put here wins.
+            for step in reversed(treatment.plan.steps)
+            if isinstance(step, PutDeployment) and step.deployment.lower() in ours
+        }
+        survey = self.surveyor.look(frozenset(t.plan.finding.state for t in wave.values()), edits)
         found = {finding.key: finding for finding in survey.findings}
         plans, declined, facts = self.surveyor.plan([found[key] for key in wave if key in found], survey.facts)
         fresh = {plan.finding.key: plan for plan in plans} | {one.finding.key: one for one in declined}
-        ours, touched = self.journal.ours(run), self._touched(run, facts)
+        without = [treatment.plan for key, treatment in wave.items() if not isinstance(fresh.get(key), Plan)]
+        # Where no plan can be made any more, the deployments tell who changed what.
+        changed = frozenset(target_of(s) for plan in without for s in plan.steps if isinstance(s, PutDeployment))
+        if unread := changed - facts.documents.keys():
+            facts = self.estate.look_closer(facts, unread)
+        touched = self._touched(run, facts)
         going: list[Json] = []
         for key, treatment in wave.items():
             again = fresh.get(key)
             match again:
                 case Plan() if change := moved(treatment.plan, again, ours):
-                    was, is_ = _short(change.before), _short(change.after)
-                    why = f"{change.field} was {was} when the plan was made, and is {is_}"
-                    self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, why)
+                    self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, _since_the_plan(change))
                 case Plan():
                     (judged,) = self._judge(
                         run, [again], facts, by_person=document.get("byPerson") is True, touched=touched
@@ -223,11 +236,8 @@ class Engine:
                         going.append({"finding": key, "steps": steps})
                         continue
                     self.journal.held(run, attempt, treatment.plan, judged.verdict)
-                case Declined():
-                    self.journal.conclude(run, attempt, again, Outcome.STALE, again.reason)
-                case None:
-                    gap = _doubt(survey, treatment.plan.finding)
-                    why = f"cannot be told any more: {gap.missing}" if gap else "it is not found any more"
+                case Declined() | None:
+                    why = _lost(treatment.plan, again, survey, facts, ours)
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, why)
             self._release(run, treatment.plan)
         self._count(run, before)
@@ -481,6 +491,20 @@ def _doubt(survey: Survey, finding: Finding) -> Unknown | None:
     """What keeps a reading from telling whether a finding still holds, or None where it tells."""
     about = {"", finding.target}
     return next((u for u in survey.unknown if u.state is finding.state and u.target in about), None)
+
+
+def _lost(saved: Plan, again: Declined | None, survey: Survey, facts: Facts, ours: Mapping[str, Document]) -> str:
+    """Why there is no plan any more where there was one."""
+    if change := edited(saved, facts.documents, ours):
+        return _since_the_plan(change)
+    if again is not None:
+        return again.reason
+    gap = _doubt(survey, saved.finding)
+    return f"cannot be told any more: {gap.missing}" if gap else "it is not found any more"
+
+
+def _since_the_plan(change: Change) -> str:
+    return f"{change.field} was {_short(change.before)} when the plan was made, and is {_short(change.after)}"
 
 
 def _wrote(step: Step) -> tuple[str, Document] | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from engine.catalogue import Catalogue
 from engine.ports import Estate, Progress, quiet
+from model.deployments import same_deployment
+from model.documents import Document, at
 from model.facts import Facts
 from model.findings import Finding, Unknown
 from model.plans import Declined, Plan
 from model.states import FailureState
+from model.times import parse_time
 
 log = logging.getLogger("patchwright")
 
@@ -26,6 +29,15 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OurEdit:
+    """What a run has itself made of a deployment."""
+
+    found: Document
+    """The body as the run's plans were made from it."""
+    wrote: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surveyor:
     """Looks, and never changes anything."""
 
@@ -33,14 +45,19 @@ class Surveyor:
     estate: Estate
     progress: Progress = quiet
 
-    def look(self, states: frozenset[FailureState]) -> Survey:
-        """Read what the detectors of these states need, once, and let each of them judge."""
+    def look(self, states: frozenset[FailureState], ours: Mapping[str, OurEdit] | None = None) -> Survey:
+        """Read what the detectors of these states need, once, and let each of them judge.
+
+        `ours` maps a lower-case resource id to what this run did there: with those edits a deployment counts as saved
+        when it was before them, because its own hand takes nothing from the evidence for the run's other findings.
+        """
         detectors = self.catalogue.detecting(states)
         facts = self.estate.read(self.catalogue.readings(detectors), self.catalogue.queries(detectors), self.progress)
         closer = frozenset(id_ for detector in detectors for id_ in detector.suspects(facts))
         if closer:
             self.progress(f"a closer look at {len(closer)} suspects")
             facts = self.estate.look_closer(facts, closer)
+        facts = _as_before(facts, ours or {})
         findings: list[Finding] = []
         unknown: list[Unknown] = []
         for detector in detectors:
@@ -76,6 +93,17 @@ class Surveyor:
             else:
                 declined += [answer for answer in answers if isinstance(answer, Declined)][:1]
         return plans, declined, facts
+
+
+def _as_before(facts: Facts, ours: Mapping[str, OurEdit]) -> Facts:
+    """The same facts, with the time of an edit that was our own taken back; somebody else's stays."""
+    deployments = dict(facts.deployments)
+    for id_, edit in ours.items():
+        deployment, document = deployments.get(id_), facts.documents.get(id_)
+        if deployment and document is not None and same_deployment(edit.wrote, document) is None:
+            saved = parse_time(at(edit.found, "properties.lastModifiedTime"))
+            deployments[id_] = replace(deployment, last_modified=saved)
+    return replace(facts, deployments=deployments)
 
 
 def _causes_first(survey: Survey) -> Survey:
