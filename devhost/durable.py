@@ -238,8 +238,7 @@ class TaskHub:
         again = self._repetition(instance, message)
         context = context_of(instance)
         try:
-            for _ in range(self._deliveries):
-                state = cast("Document", json.loads(await self._worker.invoke_json(instance.name, "context", context)))
+            state = cast("Document", json.loads(await self._delivered(instance.name, "context", context)))
         except InvocationFailed as error:
             if instance.status in _OPEN:
                 text = str(error).partition(_MARKER)[0].strip()
@@ -259,6 +258,12 @@ class TaskHub:
         instance.updated = self._clock.now()
         if state.get("isDone") is True:
             self._over(instance, Status.COMPLETED, state.get("output"))
+
+    async def _delivered(self, name: str, parameter: str, given: str) -> str:
+        """Call a function as often as it is delivered; the last answer is the one that arrives."""
+        for _ in range(self._deliveries - 1):
+            await self._worker.invoke_json(name, parameter, given)
+        return await self._worker.invoke_json(name, parameter, given)
 
     def _repetition(self, instance: Instance, message: Document) -> Callable[[], None] | None:
         """What a failed call, or the timer after it, leads to; its number is taken before the orchestrator runs."""
@@ -318,8 +323,7 @@ class TaskHub:
             self._tell(instance, Event.TASK_FAILED, TaskScheduledId=task, Reason=reason, Details="")
             return
         try:
-            for _ in range(self._deliveries):
-                result = await self._worker.invoke_json(name, text_at(function.trigger, "name"), input_)
+            result = await self._delivered(name, text_at(function.trigger, "name"), input_)
         except InvocationFailed as error:
             log.warning("activity %s of %s failed: %s", name, instance.id, error)
             reason = f"Activity function '{name}' failed: {error}"

@@ -24,6 +24,9 @@ log = logging.getLogger("patchwright")
 
 _PAGE: Final = 20
 _LARGEST_PAGE: Final = 100
+_AT_ONCE: Final = 10
+"""Sweeps that may read at the same time: they share what Azure lets one identity ask."""
+_LONGEST_READING: Final = timedelta(hours=1)
 _APPLYING: Final = timedelta(minutes=2)
 """How long the right to start an apply is held: longer than it takes to write down that it was started."""
 
@@ -112,6 +115,7 @@ def _sweep_request(engine: Engine, req: func.HttpRequest) -> SweepRequest:
     selected = None if machines is None else machines_in(machines, "machines")
     if not dry_run and (locked := engine.may_write()):
         raise Problem(409, locked, field="dry_run")
+    _refuse_a_crowd(engine)
     return SweepRequest(
         run=new_run_id(engine.clock.now()),
         trigger="http",
@@ -120,6 +124,19 @@ def _sweep_request(engine: Engine, req: func.HttpRequest) -> SweepRequest:
         machines=selected,
         by=_caller(req),
     )
+
+
+def _refuse_a_crowd(engine: Engine) -> None:
+    """Alerts and the timer come one at a time; whoever calls this can be wrong in a loop."""
+    now, reading = engine.clock.now(), 0
+    for run in engine.ledger.runs(2 * _AT_ONCE):
+        entries = engine.ledger.entries(run, kinds=frozenset({"run", "status", "surveyed"}))
+        # A sweep that died with its host is not counted for ever.
+        began = next((entry.at for entry in entries if entry.kind == "run"), now)
+        going = entries[-1].kind == "status" and entries[-1].body.get("status") == "running" if entries else False
+        reading += going and now - began < _LONGEST_READING
+    if reading >= _AT_ONCE:
+        raise Problem(429, f"{reading} sweeps are reading the estate already", retry_after=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +221,8 @@ def _summary(engine: Engine, run: str) -> Document:
     kept = ("id", "trigger", "mode", "by", "status", "error", "started", "finished")
     counted = ("findings", "unknown", "plans", "outcomes")
     counts: Document = {name: len(listed) for name in counted if isinstance(listed := document.get(name), list)}
-    return {name: document.get(name) for name in kept} | {"counts": counts}
+    head: Document = {name: document.get(name) for name in kept}
+    return {**head, "counts": counts}
 
 
 def _document(engine: Engine, req: func.HttpRequest) -> Document:

@@ -42,7 +42,7 @@ def _paths() -> Document:
                 "operationId": "start_sweep",
                 "summary": "Start a sweep",
                 "requestBody": _json_body("SweepRequest", required=False),
-                "responses": {"202": _accepted(), **_refs(400, 401, 409, 413, 415, 500, 503)},
+                "responses": {"202": _accepted(), **_refs(400, 401, 409, 413, 415, 429, 500, 503)},
             }
         },
         "/runs": {
@@ -318,6 +318,7 @@ _PROBLEMS = {
     413: "The body is larger than 1 MiB",
     415: "The content type is not JSON",
     422: "The request names something that the run does not have; `field` says where",
+    429: "Too many sweeps are reading the estate at this moment",
     500: "Something failed that should not; the log says what",
     503: "The app is not set up, or something it needs does not answer",
 }
@@ -330,7 +331,7 @@ def _problems() -> Document:
         if status != 401:
             problem: Json = {"$ref": "#/components/schemas/Problem"}
             answer["content"] = {"application/problem+json": {"schema": problem}}
-        if status == 503:
+        if status in {429, 503}:
             answer["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
         found[f"Problem{status}"] = answer
     return found

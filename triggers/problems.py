@@ -27,6 +27,7 @@ _TITLES: Final = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The request names something that is not there",
+    429: "Too many at once",
     500: "Something failed that should not",
     503: "Not available",
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ import jsonschema
 
 from devhost.durable import Instance, Status
 from devhost.host import HostThread, running
+from engine.engine import Engine
 from model.documents import Document, Json, list_at, text_at
 from simulator.serve import Simulator
 from triggers.openapi import document as description
@@ -114,6 +116,16 @@ def the_app(
     values = {**azure.settings, "PATCHWRIGHT_LEDGER": f"sqlite:{ledger}", **(settings or {})}
     with running(values, deliveries=deliveries) as host:
         yield App(host)
+
+
+type Activity = Callable[[Document], Document]
+
+
+def wrap_activity(app: App, name: str, wrap: Callable[[Activity], Activity]) -> None:
+    """Put something around an activity of the running app's engine."""
+    app.get("/health")
+    engine: Engine = sys.modules["function_app"].engine()
+    engine.activities = {**engine.activities, name: wrap(engine.activities[name])}
 
 
 def writes(azure: Simulator) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from devhost.host import PROJECT
 from model.documents import Document, at, text_at
 from simulator.serve import Simulator
 from tests.triggers.app import UNLOCKED, Answer, App, objects, outcomes, the_app, writes
@@ -55,6 +56,15 @@ def test_an_alert_about_a_status_looks_for_the_states_that_it_tells_of(locked: A
     run = locked.run(answer.id)
     assert at(run, "scope.states") == ["maintenance-window-exceeded"]
     assert {str(finding["state"]) for finding in objects(run, "findings")} == {"maintenance-window-exceeded"}
+
+
+def test_the_alert_of_the_readme_starts_a_sweep(locked: App) -> None:
+    """`docs/alert.json`, posted to what `make serve` serves."""
+    answer = locked.post("/alerts", read(PROJECT / "docs" / "alert.json"))
+    locked.finish()
+
+    assert answer.status == 202
+    assert objects(locked.run(answer.id), "findings")
 
 
 def test_a_resolved_alert_is_nothing_to_do(locked: App, azure: Simulator) -> None:

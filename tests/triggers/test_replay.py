@@ -16,7 +16,7 @@ from engine.ports import LedgerUnreadable
 from engine.requests import SweepRequest
 from model.documents import Document, Json, text_at
 from simulator.serve import Simulator
-from tests.triggers.app import UNLOCKED, App, failed, the_app
+from tests.triggers.app import UNLOCKED, Activity, App, failed, the_app, wrap_activity
 
 TASKS: Final = {Event.TASK_SCHEDULED, Event.CHILD_CREATED, Event.TIMER_CREATED}
 
@@ -117,11 +117,8 @@ def test_a_wave_that_breaks_fails_the_run_that_waits_for_it(azure: Simulator, tm
 def test_a_long_wait_is_made_of_timers_that_azure_storage_can_hold(azure: Simulator, tmp_path: Path) -> None:
     """No message stays for more than a week: a wait of weeks is a row of timers, none longer than six days."""
     with the_app(azure, tmp_path / "ledger.sqlite", UNLOCKED) as app:
-        engine = engine_of(app)
-        activities = dict(engine.activities)  # type: ignore[attr-defined]
-        asked_for = iter([{"wait": timedelta(days=20).total_seconds()}, {}])
-        activities["next_verification"] = lambda _: next(asked_for)
-        engine.activities = activities  # type: ignore[attr-defined]
+        answers: Iterator[Document] = iter([{"wait": timedelta(days=20).total_seconds()}, {}])
+        wrap_activity(app, "next_verification", lambda _: lambda _: next(answers))
         before = azure.now
         run = app.swept(machines=[])
 
@@ -150,29 +147,20 @@ def test_an_instance_that_is_under_way_is_not_replaced(unlocked: App) -> None:
     assert unlocked.run("twice")["status"] == "completed"
 
 
-def engine_of(app: App) -> object:
-    """The engine inside the running app."""
-    import sys
-
-    app.get("/health")
-    return sys.modules["function_app"].engine()
-
-
 def break_activity(app: App, name: str, *, times: int) -> None:
     """Let an activity fail so many times before it does what it should."""
-    engine = engine_of(app)
-    activities = dict(engine.activities)  # type: ignore[attr-defined]
-    whole, left = activities[name], [None] * times
+    left = [None] * times
 
-    def broken(document: Document) -> Document:
-        if left:
-            left.pop()
-            raise LedgerUnreadable("ledger: the disk is full")
-        answer: Document = whole(document)
-        return answer
+    def broken(whole: Activity) -> Activity:
+        def called(document: Document) -> Document:
+            if left:
+                left.pop()
+                raise LedgerUnreadable("ledger: the disk is full")
+            return whole(document)
 
-    activities[name] = broken
-    engine.activities = activities  # type: ignore[attr-defined]
+        return called
+
+    wrap_activity(app, name, broken)
 
 
 def time(text: Json) -> datetime:

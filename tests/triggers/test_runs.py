@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from model.documents import Json, at, text_at
+from model.documents import Document, Json, at, text_at
 from simulator.serve import Simulator
-from tests.triggers.app import UNLOCKED, Answer, App, objects, outcomes, the_app, writes
+from tests.triggers.app import UNLOCKED, Activity, Answer, App, objects, outcomes, the_app, wrap_activity, writes
 
 
 def test_runs_come_newest_first_and_a_page_at_a_time(locked: App) -> None:
@@ -77,6 +77,29 @@ def test_a_sweep_that_would_act_is_refused_while_the_lock_is_set(locked: App) ->
 
     assert (answer.status, answer.field) == (409, "dry_run")
     assert objects(locked.get("/runs").json, "runs") == []
+
+
+def test_a_caller_in_a_loop_is_told_to_wait(locked: App) -> None:
+    """More sweeps than may read at once are refused with Retry-After; when those are over, the next one is taken."""
+    release = threading.Event()
+
+    def held(survey: Activity) -> Activity:
+        def wait(document: Document) -> Document:
+            assert release.wait(60)
+            return survey(document)
+
+        return wait
+
+    wrap_activity(locked, "survey", held)
+    taken = [locked.post("/sweeps", {"machines": []}).status for _ in range(10)]
+
+    refused = locked.post("/sweeps", {"machines": []})
+    release.set()
+    locked.finish()
+
+    assert taken == [202] * 10
+    assert (refused.status, refused.headers["retry-after"]) == (429, "60")
+    assert locked.post("/sweeps", {"machines": []}).status == 202
 
 
 def test_an_unknown_run_cannot_be_applied(unlocked: App) -> None:
