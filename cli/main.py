@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -24,7 +25,7 @@ def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Expor
     """Carry out one command; answers the exit status. Everything that is said about errors goes to standard error."""
     # What somebody called a machine must not break the output, whatever the terminal can write.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminated)
     _logging(verbose=bool({"-v", "--verbose"} & set(argv[:1])))

@@ -96,8 +96,7 @@ def _group(sheet: Sheet, group: GroupView) -> None:
 def _finding(sheet: Sheet, finding: FindingView) -> None:
     mark, style = ("○", "yellow") if finding.advice else ("●", "red")
     sheet.line((mark, style), " ", (finding.name, "bold"))
-    if finding.id.rpartition("/")[2] != finding.name or finding.id.count("/") > 2:
-        sheet.line((finding.id, "dim"), indent=_IN)
+    sheet.line((finding.id, "dim"), indent=_IN)
     since = f", since {finding.since} UTC" if finding.since else ""
     sheet.line(f"{short_guids(finding.reason)}{since}", indent=_IN)
     sheet.blank()

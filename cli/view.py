@@ -300,13 +300,17 @@ def _deed(step: Document) -> _Deed:
             return _Deed("~", f"Save {what}", f"saved {what}")
         case "put-saved-search":
             what = f"the saved search {_name(path)}"
-            return _Deed("~", f"Save {what}", f"saved {what}")
+            return _Deed("~", f"Edit {what}", f"edited {what}")
         case "run-script":
             what = f"{shown(text_at(step, 'script'))} on {_name(path.rpartition('/runCommands/')[0])}"
             return _Deed(">", f"Run {what}", f"ran {what}")
         case "await-identity":
             machine, limit = _name(text_at(step, "parameters.machine")), shown(text_at(step, "parameters.timeOut"))
-            return _Deed("…", f"Wait up to {limit} until {machine} beats as another agent", f"{machine} beats anew")
+            return _Deed(
+                "…",
+                f"Wait up to {limit} until {machine} beats as another agent",
+                "the agent beats under a new identity",
+            )
         case "register-provider":
             what = shown(path.removesuffix("/register").rpartition("/")[2])
             return _Deed("+", f"Register {what}", f"registered {what}")
@@ -438,8 +442,9 @@ def story(document: Document) -> tuple[StoryLine, ...]:
             told.append(line)
     for key, plan in plans.items():
         if key in tried and (applied := _applied(document, plan, key)):
-            due, why = due_of(plan, applied), shown(text_at(plan, "verify.why"))
-            text = f"applied; looks again {moment(due)} UTC: {why}"
+            due = due_of(plan, applied)
+            today = due.date() == applied.date()
+            text = f"applied; looks again {f'at {due:%H:%M}' if today else f'on {moment(due)}'}"
             told.append(StoryLine(at=applied, **_who(findings.get(key)), tone="careful", text=text))
     for outcome in objects(document, "outcomes"):
         key, word = text_at(outcome, "finding"), text_at(outcome, "outcome")

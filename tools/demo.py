@@ -39,7 +39,7 @@ def demo() -> int:
     kept.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="demo-", dir=kept) as folder, running(sample()) as azure:
         env = {**os.environ, **settings(azure.settings, folder)}
-        _say(f"A simulated Azure: {_machines()} machines, {azure.now:%d %B %Y, %H:%M} UTC, on {azure.url}")
+        _say(f"A simulated Azure with {_machines()} machines; it is {azure.now:%d %B %Y, %H:%M} UTC.")
         _say("The nightly sweep, as a dry run:")
         if status := _typed(env, "sweep"):
             return status
@@ -69,11 +69,11 @@ def _machines() -> int:
 
 def _say(text: str) -> None:
     bold, plain = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
-    print(f"\n{bold}# {text}{plain}\n", flush=True)
+    print(f"\n{bold}# {text}{plain}", flush=True)
 
 
 def _typed(env: Mapping[str, str], *arguments: str) -> int:
-    print(f"$ patchwright {' '.join(arguments)}\n", flush=True)
+    print(f"\n$ patchwright {' '.join(arguments)}\n", flush=True)
     return subprocess.run([COMMAND, *arguments], env=env, check=False).returncode
 
 
