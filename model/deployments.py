@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from model.documents import ABSENT, Change, Document, Json, at, list_at
+from model.documents import ABSENT, Change, Document, Json, at, list_at, text_at
 from model.times import parse_duration, parse_time
 
 SERVER_OWNED: Final = frozenset(
@@ -69,6 +70,37 @@ def has_targets(document: Document) -> bool:
 def start_of(document: Document) -> datetime | None:
     """When the schedule starts."""
     return parse_time(at(document, "properties.scheduleInfo.startTime"))
+
+
+def start_text(document: Document, start: datetime) -> str | None:
+    """A start on the clock of the deployment's own time zone, with its offset; None where the zone is unknown.
+
+    The service has been seen to ignore the offset and to read the clock in `timeZone`, so both have to be right.
+    `document` is as the service gives it, and `start` its next run or one under the same offset.
+    """
+    zone = text_at(document, "properties.scheduleInfo.timeZone")
+    offset = at(document, "properties.scheduleInfo.nextRunOffsetMinutes")
+    if zone in {"", "Etc/UTC", "UTC"}:
+        local = start.astimezone(UTC)
+    else:
+        try:
+            local = start.astimezone(ZoneInfo(zone))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            # Windows zone names are not in the IANA list, but the service sends the offset of the next run along.
+            if isinstance(offset, bool) or not isinstance(offset, int | float) or abs(offset) > 14 * 60:
+                return None
+            local = start.astimezone(timezone(timedelta(minutes=offset)))
+    return local.isoformat(timespec="seconds")
+
+
+def with_start(body: Document, text: str) -> Document:
+    """A copy of a body whose schedule starts at `text`."""
+    moved = copy.deepcopy(body)
+    properties = moved.get("properties")
+    schedule = properties.get("scheduleInfo") if isinstance(properties, dict) else None
+    if isinstance(schedule, dict):
+        schedule["startTime"] = text
+    return moved
 
 
 def same_deployment(before: Document, after: Document) -> Change | None:

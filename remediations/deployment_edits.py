@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
 
-from model.deployments import body_to_put
+from model.deployments import body_to_put, start_text
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import Facts
 from model.times import in_words, parse_time
@@ -32,7 +31,7 @@ class Editable:
         assert isinstance(configuration, dict)  # noqa: S101
         assert isinstance(schedule, dict)  # noqa: S101
         configuration.update(changes)
-        schedule["startTime"] = _start_text(self.document, self.next_run)
+        schedule["startTime"] = start_text(self.document, self.next_run)
         return body
 
 
@@ -56,7 +55,7 @@ def editable(facts: Facts, deployment: str, margin: timedelta) -> Editable | str
         return f"{name} has no next run"
     if next_run - facts.now < margin:
         return f"the next run of {name} is only {in_words(next_run - facts.now)} away; wait until it is over"
-    if _start_text(document, next_run) is None:
+    if start_text(document, next_run) is None:
         return (
             f"the time zone of {name}, {text_at(document, 'properties.scheduleInfo.timeZone')!r}, cannot be worked out"
         )
@@ -73,23 +72,3 @@ def has_other_targets(document: Document, machine: str) -> bool:
         or list_at(document, f"{configuration}.targets.azureQueries")
         or list_at(document, f"{configuration}.targets.nonAzureQueries")
     )
-
-
-def _start_text(document: Document, next_run: datetime) -> str | None:
-    """The next run on the clock of the deployment's own time zone, with its offset; None where the zone is unknown.
-
-    The service has been seen to ignore the offset and to read the clock in `timeZone`, so both have to be right.
-    """
-    zone = text_at(document, "properties.scheduleInfo.timeZone")
-    offset = at(document, "properties.scheduleInfo.nextRunOffsetMinutes")
-    if zone in {"", "Etc/UTC", "UTC"}:
-        local = next_run.astimezone(UTC)
-    else:
-        try:
-            local = next_run.astimezone(ZoneInfo(zone))
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            # Windows zone names are not in the IANA list, but the service sends the offset of the next run along.
-            if isinstance(offset, bool) or not isinstance(offset, int | float) or abs(offset) > 14 * 60:
-                return None
-            local = next_run.astimezone(timezone(timedelta(minutes=offset)))
-    return local.isoformat(timespec="seconds")
