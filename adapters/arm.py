@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from adapters.clients import READ_SECONDS, Clients
+from adapters.clients import READ_SECONDS, Clients, origin
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing
 from model.documents import Document, Json, at, text_at
 
@@ -143,8 +143,8 @@ class Arm:
             raise AzureUnavailable(f"GET {path}: nextLink is not text")
         address = urljoin(here, link)
         # The token goes wherever the link points.
-        if _origin(address) != _origin(self._base):
-            raise AzureUnavailable(f"GET {path}: nextLink leads away from Resource Manager, to {_origin(address)[1]!r}")
+        if origin(address) != origin(self._base):
+            raise AzureUnavailable(f"GET {path}: nextLink leads away from Resource Manager, to {origin(address)[1]!r}")
         return address
 
 
@@ -154,16 +154,19 @@ def answered(request: HttpRequest, send: Callable[[], HttpResponse]) -> Answer:
 
     what = f"{request.method} {urlsplit(request.url).path[:300]}"
     try:
-        response = send()
-        content = response.content
+        return answer_of(what, send())
     except ClientAuthenticationError as error:
         raise PermissionMissing(f"{what}: no token: {str(error)[:300]}") from error
     except (AzureError, OSError) as error:
         raise AzureUnavailable(f"{what}: {type(error).__name__}: {str(error)[:300]}") from error
+
+
+def answer_of(what: str, response: HttpResponse) -> Answer:
+    """A response as it came. Raises `AzureUnavailable` where its body is not JSON."""
     wait = response.headers.get("Retry-After", "")
     return Answer(
         status=response.status_code,
-        body=parsed(what, response.status_code, content),
+        body=parsed(what, response.status_code, response.content),
         request_id=response.headers.get("x-ms-request-id", ""),
         retry_after=timedelta(seconds=int(wait)) if wait.isascii() and wait.isdigit() and len(wait) < 7 else None,
     )
@@ -207,15 +210,6 @@ def _items(path: str, page: Document) -> list[Document]:
     if len(items) != len(value):
         raise AzureUnavailable(f"GET {path}: a list with something else than objects")
     return items
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return ("", "", 0)
-    return (parts.scheme, (parts.hostname or "").lower(), port)
 
 
 def id_of(document: Document, what: str) -> str:

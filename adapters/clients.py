@@ -1,22 +1,23 @@
-"""The ways out to Azure: one pipeline for Resource Manager and one client for log queries, built when first used.
+"""The ways out to Azure: one pipeline for reading, and for the one door the services' own clients.
 
-All Resource Manager requests share azure-core's pipeline instead of one generated client for each service. The
-documents have to go back as they came, so the models of those clients would only be made to be taken apart again, and
-importing them costs a process of the size of this one 0.9 s of CPU and 120 MB (automation and compute alone).
+Everything is built when it is first used, and all of it sends through the same policies. Why reads and writes go
+different ways: `docs/decisions/0009-reads-and-writes.md`.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from engine.ports import RequestCount
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.rest import HttpRequest, HttpResponse
     from azure.monitor.query import LogsQueryClient
 
@@ -89,29 +90,50 @@ class Clients:
         """
         with self._building:
             manager = self._manager
-        return manager.send_request(request, stream=False, read_timeout=read_seconds, **_patience(request))
+        return manager.send_request(request, stream=False, read_timeout=read_seconds)
 
     def send_query(self, request: HttpRequest, *, read_seconds: float) -> HttpResponse:
         """Send to Log Analytics; the request's URL is relative to the version. Raises as `send` does."""
+        return self.logs.send_request(request, stream=False, read_timeout=read_seconds)
+
+    @property
+    def logs(self) -> LogsQueryClient:
+        """The client for log queries."""
         with self._building:
-            logs = self._logs
-        return logs.send_request(request, stream=False, read_timeout=read_seconds, **_patience(request))
+            return self._logs
+
+    def service[T](self, client: Callable[..., T], subscription: str) -> T:
+        """A service's own client for one subscription. `client` is the SDK's class."""
+        return client(
+            self._credential or _NoCredential(),
+            subscription,
+            self.cloud.manager,
+            credential_scopes=[self.cloud.manager_scope],
+            policies=self._policies(self.cloud.manager, self.cloud.manager_scope),
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+        )
 
     @cached_property
     def _manager(self) -> PipelineClient[HttpRequest, HttpResponse]:
         from azure.mgmt.core import ARMPipelineClient  # noqa: PLC0415 - heavy; the function app's start must not pay
 
         # The list of policies is written out: the default one would register resource providers of its own accord.
-        return ARMPipelineClient(self.cloud.manager, policies=self._policies(self.cloud.manager_scope))
+        return ARMPipelineClient(
+            self.cloud.manager,
+            policies=self._policies(self.cloud.manager, self.cloud.manager_scope),
+            connection_timeout=CONNECT_SECONDS,
+        )
 
     @cached_property
     def _logs(self) -> LogsQueryClient:
         from azure.monitor.query import LogsQueryClient  # noqa: PLC0415 - as above
 
         return LogsQueryClient(
-            self._credential or cast("TokenCredential", _NoCredential()),
+            self._credential or _NoCredential(),
             endpoint=f"{self.cloud.logs}/v1",
-            policies=self._policies(f"{self.cloud.logs}/.default"),
+            policies=self._policies(self.cloud.logs, f"{self.cloud.logs}/.default"),
+            connection_timeout=CONNECT_SECONDS,
         )
 
     @cached_property
@@ -124,8 +146,9 @@ class Clients:
             return ManagedIdentityCredential(client_id=self._client_id)
         return DefaultAzureCredential(authority=self.cloud.authority)
 
-    def _policies(self, scope: str) -> list[object]:
+    def _policies(self, home: str, scope: str) -> list[object]:
         from azure.core.pipeline.policies import (  # noqa: PLC0415 - as above
+            CustomHookPolicy,
             HeadersPolicy,
             ProxyPolicy,
             RequestIdPolicy,
@@ -133,7 +156,13 @@ class Clients:
         )
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy  # noqa: PLC0415 - as above
 
-        from adapters.policies import CountRequests, PassThrough, ReadOnlyPolicy, ReadRetry  # noqa: PLC0415 - as above
+        from adapters.policies import (  # noqa: PLC0415 - as above
+            CountRequests,
+            PassThrough,
+            ReadOnlyPolicy,
+            ReadRetry,
+            StayHome,
+        )
 
         # azure-core refuses to send a token over plain HTTP, rightly; the simulated Azure is sent none.
         credential = self._credential
@@ -145,6 +174,9 @@ class Clients:
             HeadersPolicy(),
             UserAgentPolicy("patchwright"),
             ProxyPolicy(),
+            # Above the retries, so that a hook sees the answer that the caller gets.
+            CustomHookPolicy(),
+            StayHome(home),
             ReadRetry(self._back_off),
             identity,
             CountRequests(self.requests, self._counting),
@@ -152,22 +184,18 @@ class Clients:
         return [*policies, ReadOnlyPolicy()] if self._read_only else policies
 
 
-def _patience(request: HttpRequest) -> dict[str, Any]:
-    """azure-core repeats reads; a write is sent once.
-
-    Who writes has to read again before writing again: a write whose answer was lost may have happened. Nothing else
-    repeats reads on top of this, or the waits would multiply.
-    """
-    from adapters.policies import is_read  # noqa: PLC0415 - imports azure-core
-
-    waits: dict[str, Any] = {"connection_timeout": CONNECT_SECONDS}
-    if is_read(request.method, request.url):
-        return waits | {"retry_on_methods": frozenset({"GET", "HEAD", "POST"})}
-    return waits | {"retry_total": 0}
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an address; empty where it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return ("", "", 0)
+    return (parts.scheme, (parts.hostname or "").lower(), port)
 
 
 class _NoCredential:
     """Stands where a client insists on a credential that the pass-through policy never asks."""
 
-    def get_token(self, *scopes: str, **_: object) -> object:
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         raise AssertionError(f"no token is sent to the simulated Azure, and one was asked for: {scopes}")

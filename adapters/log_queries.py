@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.arm import Answer, answered, usable
 from adapters.clients import Clients
+from adapters.sdk import Hook, Right, Sdk, answer_to
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import Row, Unreadable
@@ -42,6 +43,28 @@ def answer_queries(clients: Clients, workspace_guid: str, queries: Mapping[str, 
         some = names[start : start + QUERIES_A_BATCH]
         answers |= _batch(clients, workspace_guid, {name: queries[name] for name in some})
     return answers
+
+
+def answer_query(sdk: Sdk, workspace_guid: str, name: str, query: str) -> Result:
+    """The rows of one query, or why there are none, as `answer_queries` has them. The name is for reasons."""
+    right = Right(action="Microsoft.OperationalInsights/workspaces/query/read", scope=f"workspace {workspace_guid}")
+
+    def ask(seen: Hook) -> object:
+        # The query says itself which time it is about.
+        return sdk.logs.query_workspace(
+            workspace_guid,
+            query,
+            timespan=None,
+            server_timeout=SERVER_SECONDS,
+            read_timeout=SERVER_SECONDS + 30,
+            raw_response_hook=seen,
+        )
+
+    try:
+        answer = answer_to(right, ask)
+    except (AzureUnavailable, PermissionMissing) as error:
+        return Unreadable(what=str(error))
+    return _one(name, [{"status": answer.status, "body": answer.body}])
 
 
 def _batch(clients: Clients, workspace_guid: str, queries: Mapping[str, str]) -> dict[str, Result]:

@@ -11,7 +11,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import HTTPPolicy, RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
-from engine.ports import RequestCount, WriteForbidden
+from adapters.clients import origin
+from engine.ports import AzureUnavailable, RequestCount, WriteForbidden
 
 _READ_POSTS: Final = re.compile(
     r"(?:/v1)?/(?:\$batch|workspaces/[^/]+/query)|/providers/Microsoft\.ResourceGraph/resources", re.IGNORECASE
@@ -73,8 +74,26 @@ class ReadOnlyPolicy(HTTPPolicy[HttpRequest, HttpResponse]):
         return self.next.send(request)
 
 
+class StayHome(HTTPPolicy[HttpRequest, HttpResponse]):
+    """Before a token is put into a request: a link in an answer must not lead it to somebody else's server."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__()
+        self._home = origin(home)
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        there = origin(request.http_request.url)
+        if there != self._home:
+            raise AzureUnavailable(f"a link leads away from Azure, to {there[1]!r}")
+        return self.next.send(request)
+
+
 class ReadRetry(RetryPolicy[HttpRequest, HttpResponse]):
-    """azure-core's own retries, few and bounded."""
+    """azure-core's own retries of reads, few and bounded. A write is sent once.
+
+    Who writes has to read again before writing again: a write whose answer was lost may have happened. Nothing else
+    repeats reads on top of this, or the waits would multiply.
+    """
 
     def __init__(self, back_off: float) -> None:
         super().__init__(
@@ -86,6 +105,14 @@ class ReadRetry(RetryPolicy[HttpRequest, HttpResponse]):
             retry_backoff_max=20,
             timeout=300,
         )
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        options = request.context.options
+        if is_read(request.http_request.method, request.http_request.url):
+            options["retry_on_methods"] = frozenset({"GET", "HEAD", "POST"})
+        else:
+            options["retry_total"] = 0
+        return super().send(request)
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         # azure-core would sleep for as long as the header says, and past its own time-out.

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from adapters.arm import Arm
 from adapters.clients import Clients
+from adapters.sdk import Rejected, Sdk
 from adapters.steps import deployments, identities, providers, saved_searches, scripts
 from adapters.steps.door import Door, Refused, escaped
 from engine.ports import (
@@ -42,7 +42,7 @@ class AzureWriter:
 
     @property
     def requests(self) -> RequestCount:
-        return self._door.clients.requests if self._door else RequestCount()
+        return self._door.requests if self._door else RequestCount()
 
     def begin(self, step: Step, step_id: str, ours: Mapping[str, Document]) -> StepProgress:
         """See `Writer.begin`."""
@@ -90,10 +90,11 @@ class AzureWriter:
         try:
             return act(self._opened())
         except Refused as error:
-            return StepFailed(reason=str(error))
+            # A pause ends some day, and a machine that was taken out still has to be put back then.
+            return StepFailed(reason=str(error), retry=restores)
         except NotFound as error:
             return StepStale(field="id", planned=escaped(str(error)), found=None)
-        except PermissionMissing as error:
+        except (PermissionMissing, Rejected) as error:
             return StepFailed(reason=escaped(str(error)), retry=restores)
         except AzureUnavailable as error:
             return StepFailed(reason=escaped(str(error)), retry=True)
@@ -105,5 +106,7 @@ class AzureWriter:
         with self._opening:
             if self._door is None:
                 clients = self._factory()
-                self._door = Door(arm=Arm(clients), clients=clients, clock=self._clock, may_write=self._may_write)
+                self._door = Door(
+                    sdk=Sdk(clients), requests=clients.requests, clock=self._clock, may_write=self._may_write
+                )
             return self._door

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
-from adapters.arm import Answer, Arm
-from adapters.clients import Clients
-from engine.ports import Clock, StepFailed
+from adapters.arm import Answer
+from adapters.sdk import Hook, Right, Sdk, asked
+from engine.ports import Clock, RequestCount
 from model.documents import Document, at
 from model.times import format_time, parse_time
-
-_PASSING: Final = frozenset({408, 409, 429})
-"""Statuses of a write that may go through later; so may all of 500 and above."""
 
 
 class Refused(Exception):
@@ -25,29 +21,22 @@ class Refused(Exception):
 class Door:
     """Reads and writes as the writing identity."""
 
-    arm: Arm
-    clients: Clients
+    sdk: Sdk
+    requests: RequestCount
     clock: Clock
     may_write: Callable[[], str | None]
 
-    def write(self, method: str, path: str, body: Document | None = None, api_version: str = "") -> Answer:
-        """Send one write, once, and take any answer.
+    def write(self, right: Right, operation: Callable[[Hook], object]) -> Answer:
+        """Carry out one operation that changes something, once.
 
         Raises:
             Refused: nothing may be written now; nothing was sent.
-            AzureUnavailable: no answer; the write may have happened.
+            Exception: as `adapters.sdk.asked` does.
         """
-        url = self.arm.url(path, api_version)
         # The last question before the wire: a lease can be lost while a step reads.
         if reason := self.may_write():
             raise Refused(reason)
-        return self.arm.send(method, url, body)
-
-
-def failed(what: str, answer: Answer, *, restores: bool = False) -> StepFailed:
-    """A write that Azure did not take."""
-    passing = answer.status in _PASSING or answer.status >= 500
-    return StepFailed(reason=f"{what}: {answer.status} {escaped(answer.error)}".rstrip(), retry=passing or restores)
+        return asked(right, operation)
 
 
 def began(door: Door, request_id: str = "") -> Document:

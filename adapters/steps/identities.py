@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from adapters.log_queries import answer_queries
+from adapters.log_queries import answer_query
 from adapters.steps.door import Door, began, since
 from engine.ports import StepDone, StepFailed, StepPending, StepProgress
 from model.documents import Document
@@ -26,7 +26,7 @@ def begin(door: Door, step: AwaitIdentity) -> StepProgress:
 
 def check(door: Door, step: AwaitIdentity, token: Document) -> StepProgress:
     """Done when the newest beat came under another identity."""
-    found = answer_queries(door.clients, step.workspace_guid, {"identity": query(step.machine)})["identity"]
+    found = answer_query(door.sdk, step.workspace_guid, "identity", query(step.machine))
     waiting = "the machine has not beaten under a new identity"
     match found:
         case Unreadable(what=what):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from adapters.steps.door import Door, failed
+from adapters.sdk import Conflict, Hook, Right, document, named
+from adapters.steps.door import Door
 from engine.ports import StepDone, StepProgress, StepStale
 from model.documents import Document, at, text_at
 from model.plans import PutSavedSearch
 
+if TYPE_CHECKING:
+    from azure.mgmt.loganalytics.operations import SavedSearchesOperations
+
 COMPARED: Final = ("query", "category", "displayName", "functionAlias")
+_TYPE: Final = "Microsoft.OperationalInsights/workspaces/savedSearches"
 
 
 def begin(door: Door, step: PutSavedSearch, ours: Mapping[str, Document]) -> StepProgress:
     """Save the search, where it is what the plan says it is or what this run itself made of it."""
-    current = door.arm.get(step.saved_search)
+    current = _read(door, step)
     if _difference(step.after, current) is None:
         return StepDone()
     own = ours.get(step.saved_search.lower())
@@ -24,20 +29,39 @@ def begin(door: Door, step: PutSavedSearch, ours: Mapping[str, Document]) -> Ste
     etag = text_at(current, "etag")
     # The ETag of what has just been read and compared: whoever saves in between makes Azure refuse this one.
     body: Document = {"etag": etag, "properties": at(step.after, "properties")}
-    answer = door.write("PUT", step.saved_search, body)
-    if answer.status in {409, 412}:
+    searches, (group, workspace, name) = _searches(door, step)
+
+    def save(seen: Hook) -> object:
+        return searches.create_or_update(group, workspace, name, body, raw_response_hook=seen)
+
+    try:
+        answer = door.write(Right(action=f"{_TYPE}/write", scope=step.saved_search), save)
+    except Conflict:
         return StepStale(field="etag", planned=etag, found=None)
-    if answer.status not in {200, 201}:
-        return failed(f"PUT {step.saved_search}", answer, restores=step.restores)
     return StepDone(request_ids=(answer.request_id,) if answer.request_id else ())
 
 
 def check(door: Door, step: PutSavedSearch) -> StepProgress:
     """Look whether it is saved; saving is never pending, so that this is only asked after a crash."""
-    current = door.arm.get(step.saved_search)
+    current = _read(door, step)
     if field := _difference(step.after, current):
         return StepStale(field=field, planned=at(step.after, field), found=at(current, field))
     return StepDone()
+
+
+def _read(door: Door, step: PutSavedSearch) -> Document:
+    searches, (group, workspace, name) = _searches(door, step)
+    return document(
+        Right(action=f"{_TYPE}/read", scope=step.saved_search),
+        lambda seen: searches.get(group, workspace, name, raw_response_hook=seen),
+    )
+
+
+def _searches(door: Door, step: PutSavedSearch) -> tuple[SavedSearchesOperations, tuple[str, str, str]]:
+    """The operations, and what they ask for to name one."""
+    id_ = named(step.saved_search, _TYPE)
+    workspace, name = id_.names
+    return door.sdk.log_analytics(id_.subscription).saved_searches, (id_.resource_group, workspace, name)
 
 
 def _difference(planned: Document, found: Document) -> str | None:

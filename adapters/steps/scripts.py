@@ -8,9 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from adapters.arm import id_of
-from adapters.steps.door import Door, Refused, began, escaped, failed, since
-from engine.ports import AzureUnavailable, NotFound, StepDone, StepFailed, StepPending, StepProgress, StepStale, texts
+from adapters.sdk import Rejected
+from adapters.steps.door import Door, Refused, began, escaped, since
+from adapters.steps.run_commands import RunCommands, run_commands_of
+from engine.ports import (
+    AzureUnavailable,
+    NotFound,
+    PermissionMissing,
+    StepDone,
+    StepFailed,
+    StepPending,
+    StepProgress,
+    StepStale,
+    texts,
+)
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE
 from model.plans import RunScript, run_command_name
@@ -40,14 +51,14 @@ def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:
     bad = [name for name, value in step.parameters.items() if not _PASSED_ON_UNCHANGED.fullmatch(value)]
     if bad:
         return StepFailed(reason=f"parameter {escaped(bad[0])} holds what Run Command does not pass on unchanged")
-    path = f"{step.machine}/runCommands/{run_command_name(step_id)}"
+    commands, name = run_commands_of(door, machine), run_command_name(step_id)
     try:
-        door.arm.get(path)
+        commands.get(name)
     except NotFound:
         pass
     else:
         return StepPending(look_again=LOOK_AGAIN, token=began(door))
-    unfit = _unfit(door, step, is_arc=is_arc)
+    unfit = _unfit(commands, step, is_arc=is_arc)
     if unfit is not None:
         return unfit
     body: Document = {
@@ -59,9 +70,7 @@ def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:
             "timeoutInSeconds": int(step.time_out.total_seconds()),
         },
     }
-    answer = door.write("PUT", path, body)
-    if answer.status not in {200, 201, 202}:
-        return failed(f"PUT {path}", answer)
+    answer = commands.send(name, body)
     return StepPending(look_again=LOOK_AGAIN, token=began(door, answer.request_id))
 
 
@@ -70,14 +79,13 @@ def check(door: Door, step: RunScript, step_id: str, token: Document) -> StepPro
 
     In that order, because a begin that finds no run command sends the script.
     """
-    path = f"{step.machine}/runCommands/{run_command_name(step_id)}"
+    commands, name = run_commands_of(door, ResourceId.parse(step.machine)), run_command_name(step_id)
     ended = token.get("ended")
     if isinstance(ended, dict):
-        return _finish(ended, _remove(door, path), texts(list_at(token, "requestIds")))
-    # Azure VMs leave the instance view out unless asked; Arc always sends it.
-    is_arc = ResourceId.parse(step.machine).is_type(ARC_MACHINE_TYPE)
+        removed, left_behind = _remove(commands, name)
+        return _finish(ended, left_behind, (*texts(list_at(token, "requestIds")), *removed))
     try:
-        command = door.arm.get(path, query={} if is_arc else {"$expand": "instanceView"})
+        command = commands.get(name)
     except NotFound:
         return StepFailed(reason="the run command is gone, and with it what the script did")
     outcome: Document | None = _ended(command)
@@ -100,10 +108,10 @@ def script_text(script: str) -> str:
     return text
 
 
-def _unfit(door: Door, step: RunScript, *, is_arc: bool) -> StepFailed | StepStale | None:
+def _unfit(run_commands: RunCommands, step: RunScript, *, is_arc: bool) -> StepFailed | StepStale | None:
     """Why the machine cannot take a script now."""
     try:
-        machine = door.arm.get(step.machine, query={} if is_arc else {"$expand": "instanceView"})
+        machine = run_commands.machine()
     except NotFound:
         return StepStale(field="machine", planned=step.machine, found=None)
     if is_arc:
@@ -116,10 +124,10 @@ def _unfit(door: Door, step: RunScript, *, is_arc: bool) -> StepFailed | StepSta
             return StepFailed(reason="the machine is not running")
         if "provisioningstate/succeeded" not in _codes(machine, f"{view}.vmAgent.statuses"):
             return StepFailed(reason="the machine's guest agent is not ready")
-    commands = door.arm.all_of(f"{step.machine}/runCommands", {"$expand": "instanceView"})
+    commands = run_commands.all()
     if len(commands) >= MOST_COMMANDS:
         return StepFailed(reason=f"the machine holds {len(commands)} run commands, and no more are allowed", retry=True)
-    if busy := next((command for command in commands if _is_busy(_seen(door, command))), None):
+    if busy := next((command for command in commands if _is_busy(_seen(run_commands, command))), None):
         return StepFailed(reason=f"the run command {escaped(text_at(busy, 'name'))} is under way", retry=True)
     return None
 
@@ -128,12 +136,15 @@ def _codes(document: Document, path: str) -> set[str]:
     return {text_at(status, "code").lower() for status in list_at(document, path) if isinstance(status, dict)}
 
 
-def _seen(door: Door, command: Document) -> Document:
+def _seen(run_commands: RunCommands, command: Document) -> Document:
     """The run command with its instance view, which a list may leave out."""
     if at(command, "properties.instanceView") is not None:
         return command
+    name = text_at(command, "name")
+    if not name:
+        return command
     try:
-        return door.arm.get(id_of(command, "run commands"), query={"$expand": "instanceView"})
+        return run_commands.get(name)
     except NotFound:
         return command
 
@@ -175,13 +186,15 @@ def _outcome(output: str) -> Document | None:
     return outcome if isinstance(outcome, dict) else None
 
 
-def _remove(door: Door, path: str) -> str:
-    """Remove the run command; in words why it is still there, empty where it is not."""
+def _remove(commands: RunCommands, name: str) -> tuple[tuple[str, ...], str]:
+    """Remove the run command. Answers the id that Azure gave the request; or in words why it is still there."""
     try:
-        answer = door.write("DELETE", path)
-    except (Refused, AzureUnavailable) as error:
-        return escaped(str(error))
-    return "" if answer.status in {200, 202, 204, 404} else f"{answer.status} {escaped(answer.error)}"
+        answer = commands.remove(name)
+    except NotFound:
+        return (), ""
+    except (Refused, AzureUnavailable, PermissionMissing, Rejected) as error:
+        return (), escaped(str(error))
+    return (answer.request_id,) if answer.request_id else (), ""
 
 
 def _finish(ended: Document, left_behind: str, request_ids: tuple[str, ...]) -> StepProgress:

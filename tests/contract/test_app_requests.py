@@ -82,6 +82,7 @@ def test_every_kind_of_request_was_among_them(sent: list[Document]) -> None:
         "Providers_Get",
         "Providers_Register",
         "Query_Batch",
+        "Query_Execute",
         "Resources",
         "SavedSearches_CreateOrUpdate",
         "SavedSearches_Get",
