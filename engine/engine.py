@@ -43,6 +43,7 @@ from engine.wire import to_json
 from guardrails import Situation, judge
 from guardrails.reach import machines as machines_reached
 from guardrails.reach import resources as resources_changed
+from model.deployments import with_start
 from model.documents import Change, Document, Json, list_at, text_at
 from model.facts import Facts
 from model.findings import Finding, Unknown
@@ -280,7 +281,7 @@ class Engine:
         match progress:
             case StepDone():
                 body: Document = {"result": progress.result, "requestIds": list(progress.request_ids)}
-                self.journal.step_record(case, index, "done", body, wrote=_wrote(step))
+                self.journal.step_record(case, index, "done", body, wrote=_wrote(step, progress.result))
                 return {}
             case StepPending():
                 inner: Document = {"since": format_time(since), "token": progress.token, "begun": True}
@@ -507,9 +508,16 @@ def _since_the_plan(change: Change) -> str:
     return f"{change.field} was {_short(change.before)} when the plan was made, and is {_short(change.after)}"
 
 
-def _wrote(step: Step) -> tuple[str, Document] | None:
+def _wrote(step: Step, result: Document) -> tuple[str, Document] | None:
     """What a done step leaves behind, and where; None for one that leaves no document."""
-    return (target_of(step), step.after) if isinstance(step, PutDeployment | PutSavedSearch) else None
+    match step:
+        case PutDeployment():
+            moved = text_at(result, "startMovedTo")
+            return target_of(step), with_start(step.after, moved) if moved else step.after
+        case PutSavedSearch():
+            return target_of(step), step.after
+        case _:
+            return None
 
 
 def _attempt(document: Document) -> str:

@@ -84,7 +84,12 @@ class Estate(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
-    """The step holds; `result` is what undoing or understanding it needs (an export's path, an exit code)."""
+    """The step holds; `result` is what undoing or understanding it needs (an export's path, an exit code).
+
+    `startMovedTo` in the result of a `PutDeployment` is the start of its schedule that holds in the place of the
+    planned one.
+    `request_ids` are what Azure calls the requests that changed something: whoever asks Microsoft is asked for them.
+    """
 
     result: Document = field(default_factory=dict)
     request_ids: tuple[str, ...] = ()
