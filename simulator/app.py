@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
@@ -66,7 +67,10 @@ class SimulatedAzure:
             entry["status"] = 0
             return
         entry["status"] = answer.status
-        await _response(answer).__call__(scope, receive, send)
+        # Azure calls every request something, also one that it refuses.
+        response = _response(answer)
+        response.headers["x-ms-request-id"] = entry["requestId"] = str(uuid.uuid4())
+        await response.__call__(scope, receive, send)
 
     def _handled(self, call: Call) -> Answer:
         try:

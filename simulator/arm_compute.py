@@ -83,8 +83,10 @@ class Compute:
 
     def list_commands(self, call: Call, _: Mapping[str, str]) -> Answer:
         machine = self._machine(call.path.rpartition("/")[0])
-        listed = [self._command_body(command, view=False) for command in self.commands.list(machine)]
-        return self._page(call, listed)
+        commands, asked = self.commands.list(machine), "instanceview" in call.query.get("$expand", "").lower()
+        for command in commands:
+            command.execution.looks += asked
+        return self._page(call, [self._command_body(command, view=asked) for command in commands])
 
     def get_command(self, call: Call, names: Mapping[str, str]) -> Answer:
         machine = self._machine(call.path.rsplit("/", 2)[0])
