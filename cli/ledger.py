@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from cli.arguments import Runs, Show
+from cli.deeds import objects
 from cli.estate import engine_for, ledger_of, offline_runs, settings_without_estate
 from cli.hands import Failed, Hands
 from cli.output import print_json, write_page
 from cli.progress import ProgressLine
 from cli.sweeping import DONE, known_run
-from cli.view import objects, run_view
+from cli.view import run_view
 from engine.ports import LedgerUnreadable
 from engine.wire import UnreadableRecord
 from model.documents import Document, Json

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cli.deeds import objects
 from cli.sheet import Part, Sheet
 from cli.shown import moment_of, shown
-from cli.view import objects, run_view
+from cli.view import run_view
 from model.documents import Document, list_at, text_at
 
 _STATUS: Final = {"completed": "green", "waiting": "yellow", "running": "yellow"}

@@ -15,13 +15,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from cli.arguments import Apply, Sweep
+from cli.deeds import objects
 from cli.estate import engine_for, ledger_of, offline_engine, settings_from
 from cli.hands import Failed, Hands, Usage
 from cli.output import print_json, write_page
 from cli.progress import ProgressLine, TellingClock
 from cli.shown import shown
 from cli.telling import Teller, document_of
-from cli.view import objects, run_view
+from cli.view import run_view
 from engine.inline import TooLongToWait, drive
 from engine.ports import AzureUnavailable, LedgerUnreadable, NotFound, PermissionMissing
 from engine.process import PROCESSES, Process

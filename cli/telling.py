@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from cli.hands import Failed
 from cli.progress import ProgressLine
 from cli.shown import in_future
-from cli.view import StoryLine, run_view, story
+from cli.story import StoryLine, story
+from cli.view import run_view
 from model.documents import Document, Json, text_at
 from model.times import format_time
 

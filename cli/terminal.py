@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from cli.endings import Mark, Tone
 from cli.sheet import Part, Sheet
 from cli.shown import plural, short_guids
+from cli.story import StoryLine
 from cli.view import (
     AdviceView,
     DiffLine,
     FindingView,
     GroupView,
-    Mark,
     PlanView,
     RunView,
     StepView,
-    StoryLine,
-    Tone,
     UnknownView,
 )
 
@@ -26,6 +25,8 @@ _SIGNS: Final = {"+": "green", "-": "red", "~": "yellow", ">": "magenta", "…":
 _IMPACTS: Final = {"read-only": "green", "reversible": "cyan", "disruptive": "magenta"}
 _MARKS: Final[dict[Tone, str]] = {"good": "✔", "careful": "◆", "bad": "✘", "quiet": "·"}
 _PIECES: Final = {"same": ("", "", "dim"), "gone": ("[-", "-]", "red"), "new": ("{+", "+}", "green")}
+_COLUMNS: Final = 100
+"""From here on there is room for a story in columns."""
 _IN: Final = 2
 """Where the text of a finding begins."""
 
@@ -183,24 +184,19 @@ def _unknown(sheet: Sheet, unknown: Iterable[UnknownView]) -> None:
 def write_story(sheet: Sheet, lines: Iterable[StoryLine], before: StoryLine | None = None) -> StoryLine | None:
     """One line for each thing that happened; answers the last. A day is named where it begins."""
     for line in lines:
-        day = f"{line.at:%a} {line.at.day} {line.at:%b %Y}" if line.at else ""
-        if not before or not before.at or not line.at or before.at.date() != line.at.date():
-            sheet.line((day, "bold"))
-        _story_line(sheet, line)
+        new_day = before is None or before.at is None or line.at is None or before.at.date() != line.at.date()
+        if new_day:
+            sheet.line((f"{line.at:%a} {line.at.day} {line.at:%b %Y}" if line.at else "at a time unknown", "bold"))
+        time: Part = (f"{line.at:%H:%M}  " if line.at else "       ", "dim")
+        mark: Part = (_MARKS[line.tone], _STYLES[line.tone])
+        who = short_guids(line.name)
+        if sheet.width >= _COLUMNS:
+            # The longest state's name is the measure; a long machine's name pushes what follows.
+            columns: list[Part] = [(f"{line.state:<28}  ", "cyan"), (f"{who:<16}  ", "bold")]
+            sheet.line(time, mark, " ", *columns, short_guids(line.text), hang=57)
+        else:
+            if new_day or before is None or (before.state, before.name) != (line.state, line.name):
+                sheet.line((line.state, "cyan"), "  ", (who, "bold"), indent=7)
+            sheet.line(time, mark, " ", short_guids(line.text), hang=9)
         before = line
     return before
-
-
-def _story_line(sheet: Sheet, line: StoryLine) -> None:
-    time = f"{line.at:%H:%M}" if line.at else "     "
-    name = short_guids(line.name)
-    mark: Part = (_MARKS[line.tone], _STYLES[line.tone])
-    # Aligned columns; the longest state's name is the measure, and a long machine's name pushes what follows.
-    columns: list[Part] = [(f"{time}  ", "dim"), mark, " "]
-    if sheet.width >= 100:
-        columns += [(f"{line.state:<28}  ", "cyan"), (f"{name:<16}  ", "bold")]
-        sheet.line(*columns, short_guids(line.text), hang=57)
-        return
-    columns += [(f"{name:<12}  ", "bold")]
-    sheet.line(*columns, (line.state, "cyan"), hang=9)
-    sheet.line(short_guids(line.text), indent=9)

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from cli.deeds import deed_of, objects
+from cli.endings import Mark, Records, Tone
 from cli.shown import Piece, Value, length, moment, moment_of, pieces, plural, short_id, short_path, shown, value_of
-from model.documents import ABSENT, Document, Json, at, list_at, text_at
-from model.resource_ids import InvalidResourceId, ResourceId
+from cli.story import StoryLine, story
+from model.documents import Document, Json, at, list_at, text_at
 from model.times import parse_time
-
-type Tone = Literal["good", "careful", "bad", "quiet"]
 
 _LONG_TEXT: Final = 60
 """From here on two texts are told apart word by word."""
-_FINAL: Final = frozenset({"remediated", "ineffective", "failed", "stale", "held", "refused", "undone"})
-_TONES: Final[dict[str, Tone]] = {
-    "remediated": "good",
-    "undone": "good",
-    "waiting": "careful",
-    "held": "careful",
-    "declined": "careful",
-    "observed": "quiet",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +40,6 @@ class StepView:
     parameters: tuple[tuple[str, str], ...]
     diff: tuple[DiffLine, ...]
     undo: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A word with its colour, and the sentence that explains it."""
-
-    tone: Tone
-    word: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,17 +90,6 @@ class UnknownView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoryLine:
-    """One thing that happened to one target."""
-
-    at: datetime | None
-    state: str
-    name: str
-    tone: Tone
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     id: str
     title: str
@@ -133,20 +103,14 @@ class RunView:
     tone: Tone
 
 
-def objects(document: Document, path: str) -> list[Document]:
-    """The objects in a list, without what is none."""
-    return [item for item in list_at(document, path) if isinstance(item, dict)]
-
-
 def run_view(document: Document, elapsed: float | None = None) -> RunView:
     """The whole run. `elapsed` is how long reading took, in seconds, where the caller knows."""
-    plans = {text_at(plan, "finding"): plan for plan in objects(document, "plans")}
+    records = Records.of(document)
     advice = {text_at(item, "finding"): item for item in objects(document, "advice")}
     groups: dict[str, list[FindingView]] = {}
     for finding in objects(document, "findings"):
         key = text_at(finding, "key")
-        ended = ending(document, plans.get(key), key)
-        view = _finding(finding, plans.get(key), advice.get(key), ended)
+        view = _finding(finding, records.plans.get(key), advice.get(key), records.ending(key))
         groups.setdefault(text_at(finding, "state"), []).append(view)
     for found in groups.values():
         # What Patchwright can do first, what it leaves to people after it.
@@ -199,41 +163,6 @@ def _advice(finding: Document, advice: Document) -> AdviceView:
     )
 
 
-def ending(document: Document, plan: Document | None, key: str) -> Mark | None:
-    """How a finding ended: `waiting` where its fix was applied and is to be judged later, None where nobody tried."""
-    outcome = next((o for o in objects(document, "outcomes") if text_at(o, "finding") == key), None)
-    word = text_at(outcome or {}, "outcome")
-    applied = _applied(document, plan, key) if plan else None
-    if applied and plan and (word not in _FINAL or (parse_time((outcome or {}).get("at")) or applied) < applied):
-        due = due_of(plan, applied)
-        return Mark(tone="careful", word="waiting", text=f"applied; the verifying look is due {moment(due)} UTC")
-    if word in _FINAL and outcome:
-        return Mark(tone=_TONES.get(word, "bad"), word=word, text=shown(text_at(outcome, "reason")))
-    return None
-
-
-def _applied(document: Document, plan: Document, key: str) -> datetime | None:
-    """When the last step of a finding's latest try was done; None where one is missing."""
-    mine = [step for step in objects(document, "steps") if text_at(step, "finding") == key]
-    tries = [number for step in mine if isinstance(number := step.get("try"), int)]
-    latest = max(tries, default=0)
-    done = {
-        step.get("index"): parse_time(step.get("at"))
-        for step in mine
-        if step.get("event") == "done" and step.get("try", 0) == latest
-    }
-    times = [when for when in done.values() if when]
-    return max(times) if times and len(done) == len(list_at(plan, "steps")) else None
-
-
-def due_of(plan: Document, applied: datetime) -> datetime:
-    """When the verifying look is due."""
-    after = at(plan, "verify.after")
-    ready = applied + timedelta(seconds=after if isinstance(after, int | float) else 0)
-    not_before = parse_time(at(plan, "verify.notBefore"))
-    return max(ready, not_before) if not_before else ready
-
-
 # Plans
 
 
@@ -283,43 +212,8 @@ def _undo(steps: Iterable[StepView]) -> str:
     return "; ".join(told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Deed:
-    """What a step does, in words: before it is done, and after."""
-
-    sign: Literal["~", ">", "+", "…"]
-    title: str
-    done: str
-
-
-def _deed(step: Document) -> _Deed:
-    path = text_at(step, "path")
-    match text_at(step, "kind"):
-        case "put-deployment":
-            what = f"the deployment {_name(path)}{_machines_in(step)}"
-            return _Deed("~", f"Save {what}", f"saved {what}")
-        case "put-saved-search":
-            what = f"the saved search {_name(path)}"
-            return _Deed("~", f"Edit {what}", f"edited {what}")
-        case "run-script":
-            what = f"{shown(text_at(step, 'script'))} on {_name(path.rpartition('/runCommands/')[0])}"
-            return _Deed(">", f"Run {what}", f"ran {what}")
-        case "await-identity":
-            machine, limit = _name(text_at(step, "parameters.machine")), shown(text_at(step, "parameters.timeOut"))
-            return _Deed(
-                "…",
-                f"Wait up to {limit} until {machine} beats as another agent",
-                "the agent beats under a new identity",
-            )
-        case "register-provider":
-            what = shown(path.removesuffix("/register").rpartition("/")[2])
-            return _Deed("+", f"Register {what}", f"registered {what}")
-        case kind:
-            return _Deed("~", shown(kind), shown(kind))
-
-
 def _step(number: int, step: Document) -> StepView:
-    deed, path = _deed(step), text_at(step, "path")
+    deed, path = deed_of(step), text_at(step, "path")
     # The machine stands in the title of a wait, and how long.
     hidden = {"machine", "timeOut"} if deed.sign == "…" else set[str]()
     return StepView(
@@ -335,17 +229,6 @@ def _step(number: int, step: Document) -> StepView:
     )
 
 
-def _machines_in(step: Document) -> str:
-    """` without app-02`, ` with app-02`: what a deployment's edit is about, where it is about one machine."""
-    changes = [c for c in objects(step, "diff") if ".azureVirtualMachines[" in text_at(c, "field")]
-    if len(changes) != 1:
-        return ""
-    (change,) = changes
-    if change.get("after") == ABSENT:
-        return f" without {_name(str(change.get('before')))}"
-    return f" with {_name(str(change.get('after')))}" if change.get("before") == ABSENT else ""
-
-
 def _diff_line(change: Document) -> DiffLine:
     before, after = change.get("before"), change.get("after")
     left, right = value_of(before), value_of(after)
@@ -357,13 +240,6 @@ def _diff_line(change: Document) -> DiffLine:
     if isinstance(before, str) and isinstance(after, str) and min(len(before), len(after)) > _LONG_TEXT:
         return DiffLine(sign="~", field=field, before=left, after=right, pieces=pieces(before, after))
     return DiffLine(sign="+" if left is None else "-" if right is None else "~", field=field, before=left, after=right)
-
-
-def _name(resource_id: str) -> str:
-    try:
-        return shown(ResourceId.parse(resource_id).name)
-    except InvalidResourceId:
-        return shown(resource_id.rstrip("/").rpartition("/")[2])
 
 
 def _mapping(value: Json) -> Document:
@@ -425,61 +301,3 @@ def _summary(findings: list[FindingView], unknown: int) -> tuple[str, Tone]:
     left = set(counts) - {"remediated", "undone"}
     tone: Tone = "bad" if left & {"failed", "ineffective", "stale"} else "careful" if left or unknown else "good"
     return f"{plural(len(findings), 'finding')}: {', '.join(told)}, {unknown:,} unknown", tone
-
-
-# The story
-
-
-def story(document: Document) -> tuple[StoryLine, ...]:
-    """What was done, in order of time; empty for a run in which nobody tried."""
-    findings = {text_at(finding, "key"): finding for finding in objects(document, "findings")}
-    plans = {text_at(plan, "finding"): plan for plan in objects(document, "plans")}
-    tried = {text_at(step, "finding") for step in objects(document, "steps")}
-    told: list[StoryLine] = []
-    for step in objects(document, "steps"):
-        key = text_at(step, "finding")
-        if (line := _told(step, plans.get(key), findings.get(key))) is not None:
-            told.append(line)
-    for key, plan in plans.items():
-        if key in tried and (applied := _applied(document, plan, key)):
-            due = due_of(plan, applied)
-            today = due.date() == applied.date()
-            text = f"applied; looks again {f'at {due:%H:%M}' if today else f'on {moment(due)}'}"
-            told.append(StoryLine(at=applied, **_who(findings.get(key)), tone="careful", text=text))
-    for outcome in objects(document, "outcomes"):
-        key, word = text_at(outcome, "finding"), text_at(outcome, "outcome")
-        if word not in _FINAL or (key not in tried and document.get("mode") == "dry-run"):
-            continue
-        told.append(
-            StoryLine(
-                at=parse_time(outcome.get("at")),
-                **_who(findings.get(key)),
-                tone=_TONES.get(word, "bad"),
-                text=f"{word}: {shown(text_at(outcome, 'reason'))}",
-            )
-        )
-    # Stable: what happened at one time stays in the order in which it was recorded.
-    return tuple(line for _, line in sorted(enumerate(told), key=lambda pair: (str(pair[1].at), pair[0])))
-
-
-def _who(finding: Document | None) -> dict[str, str]:
-    return {"state": shown(text_at(finding or {}, "state")), "name": shown(text_at(finding or {}, "targetName"))}
-
-
-def _told(step: Document, plan: Document | None, finding: Document | None) -> StoryLine | None:
-    index, event = step.get("index"), text_at(step, "event")
-    steps = objects(plan or {}, "steps")
-    if not isinstance(index, int) or not 0 <= index < len(steps):
-        return None
-    deed = _deed(steps[index])
-    tone: Tone
-    match event:
-        case "done":
-            tone, text = "quiet", deed.done
-        case "failed":
-            tone, text = "bad", f"{deed.title}: failed: {shown(text_at(step, 'reason'))}"
-        case _ if event.startswith("try-"):
-            tone, text = "careful", f"{deed.title}: not yet: {shown(text_at(step, 'reason'))}"
-        case _:
-            return None
-    return StoryLine(at=parse_time(step.get("at")), **_who(finding), tone=tone, text=text)
