@@ -45,8 +45,8 @@ async def _serve(host: Host) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    await host.start()
     try:
+        await host.start()
         print(_banner(host), flush=True)  # noqa: T201 - the answer of a command
         await over.wait()
     finally:

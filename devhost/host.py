@@ -112,8 +112,8 @@ def running(values: Mapping[str, str], *, timers: bool = False, deliveries: int 
     """A host with these settings for as long as the block lasts."""
     with settings_of(values):
         thread = HostThread(Host(timers=timers, deliveries=deliveries))
-        thread.start()
         try:
+            thread.start()
             yield thread
         finally:
             thread.stop()

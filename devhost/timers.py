@@ -14,7 +14,7 @@ from devhost.worker import Function, InvocationFailed, Message, Worker
 from engine.ports import AzureUnavailable, Clock
 from model.documents import Document, text_at
 from model.times import format_time
-from triggers.ncrontab import Schedule
+from triggers.ncrontab import InvalidSchedule, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,20 +37,31 @@ class Timers:
 
     async def run(self) -> None:
         """Fire whatever becomes due, until cancelled. Several missed times are one late call, as in Azure."""
-        functions = [f for f in self._worker.functions.values() if f.kind == "timertrigger"]
-        now = await asyncio.to_thread(self._clock.now)
-        due = {f.name: schedule_of(f, os.environ).next_after(now) for f in functions}
-        while True:
-            await asyncio.sleep(_LOOK)
+        schedules = self._schedules()
+        due: dict[str, datetime | None] = {}
+        while schedules:
             try:
                 now = await asyncio.to_thread(self._clock.now)
             except AzureUnavailable:
+                await asyncio.sleep(_LOOK)
                 continue
-            for function in functions:
-                when = due[function.name]
+            for name, schedule in schedules.items():
+                when = due.setdefault(name, schedule.next_after(now))
                 if when is not None and when <= now:
-                    due[function.name] = schedule_of(function, os.environ).next_after(now)
-                    await self.fire(function, past_due=now - when > _LATE)
+                    due[name] = schedule.next_after(now)
+                    await self.fire(self._worker.functions[name], past_due=now - when > _LATE)
+            await asyncio.sleep(_LOOK)
+
+    def _schedules(self) -> dict[str, Schedule]:
+        found: dict[str, Schedule] = {}
+        for name, function in self._worker.functions.items():
+            if function.kind == "timertrigger":
+                try:
+                    found[name] = schedule_of(function, os.environ)
+                except (InvalidSchedule, KeyError) as error:
+                    # As in Azure: this function is in error, the others work.
+                    log.error("the function %s is in error: %s", name, error)  # noqa: TRY400 - the message says it all
+        return found
 
     async def fire(self, function: Function, *, past_due: bool = False) -> None:
         """Call a timer function now."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import azure_functions_runtime as runtime  # type: ignore[import-untyped] # ships no types
 
@@ -94,12 +95,18 @@ class InvocationFailed(Exception):
 class Worker:
     """The app in this process, as Azure's worker runs it. One at a time: the library keeps its state in modules."""
 
+    _taken: ClassVar[threading.Lock] = threading.Lock()
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.functions: Mapping[str, Function] = {}
+        self._started = False
 
     async def start(self) -> None:
         """Index the app. Raises `AppBroken`."""
+        if not self._taken.acquire(blocking=False):
+            raise AppBroken("another app runs in this process")
+        self._started = True
         # A worker starts with a fresh app; its settings may be others than those of the one before.
         sys.modules.pop("function_app", None)
         runtime.start_threadpool_executor()
@@ -111,11 +118,15 @@ class Worker:
         self.functions = {function.name: function for function in map(_function, found.function_metadata_results or [])}
 
     async def stop(self) -> None:
+        if not self._started:
+            return
         # The library's clients keep connections in a module; they belong to this event loop.
         from azure.durable_functions.models.utils import http_utils  # type: ignore[import-untyped] # noqa: PLC0415
 
         await http_utils._close_session()  # noqa: SLF001 - there is no other way to it
         runtime.stop_threadpool_executor()
+        self._started = False
+        self._taken.release()
 
     async def invoke(
         self, name: str, inputs: Mapping[str, Message], metadata: Mapping[str, Message] | None = None

@@ -110,11 +110,16 @@ UNLOCKED: Final = {
 
 @contextmanager
 def the_app(
-    azure: Simulator, ledger: Path, settings: Mapping[str, str] | None = None, *, deliveries: int = 1
+    azure: Simulator,
+    ledger: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    deliveries: int = 1,
+    timers: bool = False,
 ) -> Iterator[App]:
     """The app pointed at a simulated Azure, as it comes (locked, every state observed) but for `settings`."""
     values = {**azure.settings, "PATCHWRIGHT_LEDGER": f"sqlite:{ledger}", **(settings or {})}
-    with running(values, deliveries=deliveries) as host:
+    with running(values, deliveries=deliveries, timers=timers) as host:
         yield App(host)
 
 

@@ -9,13 +9,11 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from devhost.host import PROJECT
 from model.documents import Document, at, text_at
 from simulator.serve import Simulator
 from tests.triggers.app import UNLOCKED, Answer, App, objects, outcomes, the_app, writes
-from tests.triggers.payloads import an_alert, read, samples
+from tests.triggers.payloads import an_alert, read
 
 
 def workspace(azure: Simulator) -> str:
@@ -197,20 +195,3 @@ def test_an_alert_acts_only_where_the_lock_is_open(azure: Simulator, tmp_path: P
         done = outcomes(app.run(answer.id))
         assert set(done.values()) == {"remediated"}
         assert [asked.rpartition("/")[2] for asked in writes(azure)] == ["register"] * len(done)
-
-
-@pytest.mark.parametrize("file", samples("full"))
-def test_every_sample_alert_of_microsofts_is_taken(shared: App, file: Path) -> None:
-    """None is about this estate or one of its states: 200, with the reason."""
-    answer = shared.post("/alerts", read(file))
-
-    assert answer.status == 200
-    assert answer.json["started"] is False
-
-
-@pytest.mark.parametrize("file", samples("context-only"))
-def test_a_sample_without_its_envelope_is_refused_by_the_place(shared: App, file: Path) -> None:
-    """The documentation prints some contexts alone; nobody sends them so."""
-    answer = shared.post("/alerts", read(file))
-
-    assert (answer.status, answer.field) == (400, "schemaId")

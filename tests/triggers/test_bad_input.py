@@ -141,6 +141,23 @@ def test_a_name_of_any_characters_is_a_name_and_selects_nothing_else(shared: App
     assert [finding for finding in objects(run, "unknown") if finding["target"]] == []
 
 
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "ten", "", "1e1", "٣", "9" * 5000])
+def test_a_page_of_another_size_than_1_to_100_is_refused(shared: App, limit: str) -> None:
+    answer = shared.get(f"/runs?limit={quote(limit)}")
+
+    assert (answer.status, answer.field) == (400, "limit")
+
+
+@pytest.mark.parametrize(
+    "run", ["20200101T000000-00000000", "..", "%2e%2e", "a" * 4000, "%27;drop", "%F0%9F%92%A3", "%00"]
+)
+def test_an_unknown_run_is_not_found(shared: App, run: str) -> None:
+    """Whatever is written in its place."""
+    answer = shared.get(f"/runs/{run}")
+
+    assert answer.status == 404
+
+
 @pytest.mark.parametrize("path", ["/", "/sweeps/x", "/nowhere", "/runs/x/undo"])
 def test_what_is_not_served_is_not_found(shared: App, path: str) -> None:
     assert shared.get(path).status == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -77,6 +78,26 @@ def test_every_night_has_its_own_sweep(azure: Simulator, tmp_path: Path) -> None
         assert runs(app) == ["20260310T180000-timer", "20260310T120000-timer"]
 
 
+def test_the_host_calls_when_the_schedule_says_so(azure: Simulator, tmp_path: Path) -> None:
+    """Not before two o'clock, and then once, by the clock of the simulated estate."""
+    with the_app(azure, tmp_path / "ledger.sqlite", timers=True) as app:
+        azure.advance_to(datetime(2026, 3, 11, 1, 59, 50, tzinfo=UTC))
+        time.sleep(2.5)
+        assert runs(app) == []
+        azure.advance_to(datetime(2026, 3, 11, 2, 0, 1, tzinfo=UTC))
+        for _ in range(100):
+            if runs(app):
+                break
+            time.sleep(0.1)
+        app.finish()
+        assert runs(app) == ["20260311T020000-timer"]
+
+
+def test_a_schedule_that_is_none_does_not_keep_the_rest_from_working(azure: Simulator, tmp_path: Path) -> None:
+    with the_app(azure, tmp_path / "ledger.sqlite", {"SWEEP_SCHEDULE": "at night"}, timers=True) as app:
+        assert app.get("/health").status == 503
+
+
 @pytest.mark.parametrize(
     ("schedule", "moment", "before", "after"),
     [
@@ -93,12 +114,12 @@ def test_every_night_has_its_own_sweep(azure: Simulator, tmp_path: Path) -> None
 def test_a_schedule_is_read_as_functions_reads_it(schedule: str, moment: str, before: str, after: str) -> None:
     """Day of the month and day of the week must both fit, unlike in cron."""
 
-    def time(text: str) -> datetime:
+    def at(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
     found = Schedule.parse(schedule)
 
-    assert (found.last_until(time(moment)), found.next_after(time(moment))) == (time(before), time(after))
+    assert (found.last_until(at(moment)), found.next_after(at(moment))) == (at(before), at(after))
 
 
 @pytest.mark.parametrize(
