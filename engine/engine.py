@@ -181,7 +181,11 @@ class Engine:
         ]
         applied = {entry.about for entry in self.ledger.entries(run, kinds=frozenset({"applied"}))}
         open_ones = [t for t in treatments if t.plan.finding.key not in applied]
-        return {"waves": waves(open_ones), "attempt": attempt, "byPerson": True}
+        # What was begun is finished first: the other plans were made from a world without half a treatment in it.
+        begun = self.journal.under_way(run)
+        halves = [t for t in open_ones if t.plan.finding.key in begun]
+        others = [t for t in open_ones if t.plan.finding.key not in begun]
+        return {"waves": [*waves(halves), *waves(others)], "attempt": attempt, "byPerson": True}
 
     def second_look(self, document: Document) -> Document:
         """Just before acting: lease, read again, plan again, compare, judge again. Answers what is still right."""
@@ -198,8 +202,13 @@ class Engine:
                 why = f"run {holder} is working on it"
                 self.journal.conclude(run, attempt, treatment.plan, Outcome.HELD, why)
                 del wave[key]
+        # A treatment that was begun is finished, not planned anew: half of it has changed the world already, and what
+        # it took away has to come back. Steps that are done are not done again.
+        begun = self.journal.under_way(run)
+        resumed = [key for key in wave if key in begun]
+        going: list[Json] = [{"finding": key, "steps": len(wave.pop(key).plan.steps)} for key in resumed]
         if not wave:
-            return {"treatments": []}
+            return {"treatments": going}
         ours = self.journal.ours(run)
         edits = {
             step.deployment.lower(): OurEdit(found=step.before, wrote=ours[step.deployment.lower()])
@@ -218,7 +227,6 @@ class Engine:
         if unread := changed - facts.documents.keys():
             facts = self.estate.look_closer(facts, unread)
         touched = self._touched(run, facts)
-        going: list[Json] = []
         for key, treatment in wave.items():
             again = fresh.get(key)
             match again:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.compare import target_of
 from engine.ports import Clock, Entry, Ledger
@@ -17,6 +17,9 @@ from model.states import Outcome
 from model.times import format_time, parse_time
 
 log = logging.getLogger("patchwright")
+
+_ENDS: Final = frozenset({Outcome.REMEDIATED, Outcome.INEFFECTIVE, Outcome.FAILED, Outcome.STALE})
+"""Outcomes after which no step of a try is left to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,16 @@ class Journal:
         ]
         recorded = {entry.id: entry for entry in entries if entry.kind == "step"}
         return Case(run=run, key=key, number=len(failed), plan=plan, recorded=recorded)
+
+    def under_way(self, run: str) -> frozenset[str]:
+        """Findings whose steps were begun and whose end nobody wrote down: a process died, or another is at it now."""
+        begun: set[str] = set()
+        for entry in self.ledger.entries(run, kinds=frozenset({"step", "applied", "outcome"})):
+            if entry.kind == "step":
+                begun.add(entry.about)
+            elif entry.kind == "applied" or entry.body.get("outcome") in _ENDS:
+                begun.discard(entry.about)
+        return frozenset(begun)
 
     def record(self, run: str, *lines: Line) -> tuple[bool, ...]:
         """Append lines; False for each whose id is there already, which stays as it was."""

@@ -277,8 +277,8 @@ class Hand:
                 return self._put_search(step)
             case RunScript():
                 if step_id not in self.scripts:
-                    self._write(f"{step.script} on {step.machine.rsplit('/', 1)[1]}")
                     self.scripts[step_id] = step.machine.lower()
+                    self._write(f"{step.script} on {step.machine.rsplit('/', 1)[1]}")
                 return StepPending(look_again=10 * MINUTE / 60, token={"sent": step_id})
             case AwaitIdentity():
                 return self._awaited(step)
@@ -315,7 +315,7 @@ class Hand:
             if change := same_deployment(step.before, current):
                 return StepStale(field=change.field, planned=change.before, found=change.after)
             saved = "properties.lastModifiedTime"
-            if at(step.before, saved) and at(step.before, saved) != at(current, saved):
+            if at(step.before, saved) and parse_time(at(step.before, saved)) != parse_time(at(current, saved)):
                 return StepStale(field=saved, planned=at(step.before, saved), found=at(current, saved))
         if trouble := self._trouble():
             return trouble
