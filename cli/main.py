@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn, assert_never
+from typing import Final, assert_never
 
 from cli.arguments import Apply, Command, ExportTo, Runs, Show, Simulated, States, Sweep, parse
 from cli.hands import Build, Export, Failed, Hands, Simulate, Usage
+from cli.interrupt import Terminated, end_now, listen
 from cli.shown import shown
 
 log = logging.getLogger("patchwright")
@@ -19,6 +19,7 @@ log = logging.getLogger("patchwright")
 _USAGE: Final = 2
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
 
 
 def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Export) -> int:
@@ -27,7 +28,7 @@ def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Expor
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminated)
+    listen()
     _logging(verbose=bool({"-v", "--verbose"} & set(argv[:1])))
     try:
         status = _carry_out(parse(argv), Hands(build=build, simulate=simulate, export=export))
@@ -39,9 +40,9 @@ def main(argv: Sequence[str], *, build: Build, simulate: Simulate, export: Expor
     except Failed as error:
         _say(str(error))
         return _FAILED
-    except KeyboardInterrupt:
-        _say("interrupted; what was done until then is in the ledger, and `patchwright apply RUN` goes on with it")
-        return _INTERRUPTED
+    except KeyboardInterrupt as error:
+        _say("interrupted; `patchwright runs` lists the run with what was done until then")
+        end_now(_TERMINATED if isinstance(error, Terminated) else _INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); Python must not complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -100,8 +101,3 @@ def _logging(*, verbose: bool) -> None:
         logging.getLogger("azure").setLevel(logging.WARNING)
     else:
         logging.getLogger().addHandler(logging.NullHandler())
-
-
-def _terminated(*_: object) -> NoReturn:
-    # As for any exit: what was started is stopped.
-    raise SystemExit(128 + signal.SIGTERM)

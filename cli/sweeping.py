@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cli.arguments import Apply, Sweep
 from cli.deeds import objects
 from cli.estate import engine_for, ledger_of, offline_engine, settings_from
 from cli.hands import Failed, Hands, Usage
+from cli.interrupt import interruptible
 from cli.output import print_json, write_page
 from cli.progress import ProgressLine, TellingClock
 from cli.shown import shown
@@ -118,21 +120,30 @@ def _drive(engine: Engine, teller: Teller, process: Process, wait: timedelta | N
     """Run the process; answers how long to wait where the next look is further away than the caller's patience."""
     # Simulated time moves when told to: no wait is long.
     patience = wait if wait is not None or engine.settings.simulated else _PATIENCE
+    clock = TellingClock(engine.clock, teller.progress)
     try:
-        drive(process, teller.activities(), TellingClock(engine.clock, teller.progress), patience)
+        interruptible(partial(drive, process, teller.activities(), clock, patience))
     except TooLongToWait as too_long:
         return too_long.duration
+    except KeyboardInterrupt:
+        _fail(engine, teller.run, "interrupted")
+        raise
     except Exception as error:
         # Whatever it is: the ledger has to say that this run broke.
         log.info("process broke", extra={"run": teller.run}, exc_info=True)
         known = isinstance(error, AzureUnavailable | PermissionMissing | NotFound | LedgerUnreadable)
         why = str(error) if known else f"{type(error).__name__}: {error}"
-        with contextlib.suppress(LedgerUnreadable):
-            engine.fail(teller.run, why)
+        _fail(engine, teller.run, why)
         raise Failed(f"{why}\nrun {teller.run} has failed; what was done until then is in its record") from error
     finally:
         teller.progress.clear()
     return None
+
+
+def _fail(engine: Engine, run: str, why: str) -> None:
+    # What broke the run may be what the record needs, too.
+    with contextlib.suppress(LedgerUnreadable, AzureUnavailable):
+        engine.fail(run, why)
 
 
 @contextlib.contextmanager

@@ -118,11 +118,12 @@ def run_view(document: Document, elapsed: float | None = None) -> RunView:
     views = tuple(GroupView(state=shown(state), findings=tuple(found)) for state, found in groups.items())
     unknown = tuple(_unknown(item) for item in objects(document, "unknown"))
     missing = {item.missing for item in unknown}
-    summary, tone = _summary([f for group in views for f in group.findings], len(unknown))
+    status = _status(document)
+    summary, tone = _summary(status, [f for group in views for f in group.findings], len(unknown))
     return RunView(
         id=shown(text_at(document, "id")),
         title="dry run" if document.get("mode") == "dry-run" else "apply",
-        status=_status(document),
+        status=status,
         read=_read(document, elapsed),
         # What made something unknown is told there.
         partial=tuple(what for gap in list_at(document, "facts.partial") if (what := shown(gap)) not in missing),
@@ -289,13 +290,16 @@ _ORDER: Final = (
 )
 
 
-def _summary(findings: list[FindingView], unknown: int) -> tuple[str, Tone]:
+def _summary(status: Mark, findings: list[FindingView], unknown: int) -> tuple[str, Tone]:
     fates = [finding.fate for finding in findings]
     counts = {fate: fates.count(fate) for fate in _ORDER if fate in fates}
     told = [
         plural(count, "needs you", "need you") if fate == "advised" else f"{count:,} {fate}"
         for fate, count in counts.items()
     ]
+    if not findings and not unknown and status.word != "completed":
+        # Nobody has looked to the end.
+        return (f"{status.word}: {status.text}" if status.text else status.word, status.tone)
     if not findings:
         return ("Nothing was found", "good") if not unknown else (f"0 findings, {unknown} unknown", "careful")
     left = set(counts) - {"remediated", "undone"}

@@ -86,6 +86,9 @@ def test_the_page_forbids_itself_everything_from_outside() -> None:
         (a_run(outcome="failed"), "1 finding: 1 failed, 1 unknown"),
         (a_run(findings=[], plans=[]), "0 findings, 1 unknown"),
         (a_run(findings=[], plans=[], unknown=[]), "Nothing was found"),
+        # A run that nobody finished is no clean bill.
+        (a_run(findings=[], plans=[], unknown=[], status="failed", error="interrupted"), "failed: interrupted"),
+        (a_run(findings=[], plans=[], unknown=[], status="running"), "running"),
         (a_run(plans=[], advice=[{"finding": KEY, "summary": "s", "steps": []}]), "1 finding: 1 needs you, 1 unknown"),
         # Nothing to plan and nothing to advise: it is reported all the same.
         (a_run(plans=[]), "1 finding: 1 observed, 1 unknown"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
@@ -214,6 +216,28 @@ def test_a_page_is_written_beside_the_answer(unlocked: Shell, tmp_path: Path) ->
     nowhere = unlocked("sweep", "--html", tmp_path / "no" / "plan.html", "--state", "cloned-machine")
     assert nowhere.status == 1
     assert "--html" in nowhere.err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_ends_it_at_once_and_is_in_the_record(
+    locked: Shell, azure: Simulator, number: signal.Signals, status: int
+) -> None:
+    """Not when the request that hangs has been answered; and the run is no clean bill afterwards."""
+    azure.order({"kind": "hang", "path": "softwareUpdateConfigurationRuns", "seconds": 60})
+    with subprocess.Popen(
+        [COMMAND, "sweep"], cwd=locked.folder, env=dict(locked.env), stderr=subprocess.PIPE
+    ) as process:
+        while not azure.requests():
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+
+    assert time.monotonic() - began < 20
+    assert process.returncode == status
+    assert said.startswith(b"patchwright: interrupted")
+    (run,) = objects(locked("runs", "--json").json, "runs")
+    assert (run["status"], run["error"]) == ("failed", "interrupted")
 
 
 def test_what_is_cut_off_by_head_is_no_traceback(unlocked: Shell) -> None:
