@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -29,9 +28,9 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(StrEnum, lambda value: value.value)
     converter.register_unstructure_hook(timedelta, format_seconds)
     converter.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=float(value)))
-    # cattrs would make text of a number, and a yes of every text. Not for what is derived from text: a state is, too.
-    converter.register_structure_hook_func(lambda type_: type_ is str, _only(str))
-    converter.register_structure_hook_func(lambda type_: type_ is bool, _only(bool))
+    # cattrs would make text of a number, and a yes of every text.
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(bool, _flag)
     # Documents are kept as they are: they were JSON when Azure sent them.
     converter.register_structure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value, _: value)
     converter.register_unstructure_hook_func(lambda type_: type_ is Json or type_ is Document, lambda value: value)
@@ -45,13 +44,17 @@ def _exactly(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _only[T](kind: type[T]) -> Callable[[object, object], T]:
-    def checked(value: object, _: object) -> T:
-        if not isinstance(value, kind):
-            raise TypeError(f"not a {kind.__name__}: {value!r:.60}")
-        return value
+def _text(value: object, kind: type[str]) -> str:
+    # The hook is asked for what is derived from text as well: states and impacts are.
+    if not isinstance(value, str):
+        raise TypeError(f"not a text: {value!r:.60}")
+    return kind(value)
 
-    return checked
+
+def _flag(value: object, _: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"neither true nor false: {value!r:.60}")
+    return value
 
 
 def _datetime(value: object, _: object) -> datetime:

@@ -1,0 +1,204 @@
+"""Settings are read once, and every problem is reported at once, by name."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.settings import InvalidSettings, Settings
+from model.states import FailureState, Mode
+from tests.builders import ACCOUNT, ELSEWHERE, SUBSCRIPTION, WORKSPACE, vm
+
+LEAST = {
+    "PATCHWRIGHT_SUBSCRIPTIONS": SUBSCRIPTION,
+    "PATCHWRIGHT_AUTOMATION_ACCOUNTS": ACCOUNT,
+    "PATCHWRIGHT_WORKSPACES": WORKSPACE,
+}
+
+
+def read(**env: str) -> Settings:
+    return Settings.from_env({**LEAST, **env})
+
+
+def problems(**env: str) -> tuple[str, ...]:
+    with pytest.raises(InvalidSettings) as raised:
+        read(**env)
+    return raised.value.problems
+
+
+def test_without_anything_said_the_app_only_looks() -> None:
+    settings = read()
+
+    assert settings.dry_run is True
+    assert {settings.mode(state) for state in FailureState} == {Mode.OBSERVE}
+    assert (settings.cloud, settings.simulated) == ("public", False)
+    assert settings.next_run_margin == timedelta(minutes=15)
+    assert settings.max_window == timedelta(hours=6)
+
+
+def test_everything_that_can_be_set_is_read() -> None:
+    settings = read(
+        DRY_RUN=" False ",
+        PATCHWRIGHT_SUBSCRIPTIONS=f"{SUBSCRIPTION.upper()}, {ELSEWHERE};{SUBSCRIPTION}",
+        PATCHWRIGHT_CLOUD="http://127.0.0.1:8080/",
+        PATCHWRIGHT_MODES='{"*": "ask", "cloned-machine": "off"}',
+        SWEEP_SCHEDULE="0 30 1 * * MON-FRI",
+        PATCHWRIGHT_EXCLUDE_TAG="hands-off",
+        PATCHWRIGHT_MAX_MACHINES="7",
+        PATCHWRIGHT_MAX_PERCENT="3",
+        PATCHWRIGHT_COOL_DOWN="P2D",
+        PATCHWRIGHT_NEXT_RUN_MARGIN="PT20M",
+        PATCHWRIGHT_MAX_WINDOW="PT3H",
+        PATCHWRIGHT_LOOKBACK="P10D",
+        PATCHWRIGHT_LEDGER="sqlite:/var/ledger.sqlite",
+        PATCHWRIGHT_READER_CLIENT_ID=ELSEWHERE.upper(),
+        PATCHWRIGHT_WRITER_CLIENT_ID=SUBSCRIPTION,
+    )
+
+    assert settings == Settings(
+        dry_run=False,
+        subscriptions=(SUBSCRIPTION, ELSEWHERE),
+        account=ACCOUNT,
+        workspace=WORKSPACE,
+        cloud="http://127.0.0.1:8080",
+        modes=dict.fromkeys(FailureState, Mode.ASK) | {FailureState.CLONED_MACHINE: Mode.OFF},
+        sweep_schedule="0 30 1 * * MON-FRI",
+        exclude_tag="hands-off",
+        max_machines=7,
+        max_percent=3,
+        cool_down=timedelta(days=2),
+        next_run_margin=timedelta(minutes=20),
+        max_window=timedelta(hours=3),
+        lookback=timedelta(days=10),
+        ledger="sqlite:/var/ledger.sqlite",
+        reader_client_id=ELSEWHERE,
+        writer_client_id=SUBSCRIPTION,
+    )
+    assert settings.simulated
+
+
+WRONG: list[tuple[str, str]] = [
+    ("DRY_RUN", "no"),
+    ("DRY_RUN", "0"),
+    ("PATCHWRIGHT_SUBSCRIPTIONS", ""),
+    ("PATCHWRIGHT_SUBSCRIPTIONS", "production"),
+    ("PATCHWRIGHT_SUBSCRIPTIONS", f"{SUBSCRIPTION},all"),
+    ("PATCHWRIGHT_AUTOMATION_ACCOUNTS", ""),
+    ("PATCHWRIGHT_AUTOMATION_ACCOUNTS", "aa-contoso"),
+    ("PATCHWRIGHT_AUTOMATION_ACCOUNTS", WORKSPACE),
+    ("PATCHWRIGHT_AUTOMATION_ACCOUNTS", f"{ACCOUNT} {ACCOUNT}2"),
+    ("PATCHWRIGHT_WORKSPACES", ""),
+    ("PATCHWRIGHT_WORKSPACES", vm("web-01")),
+    ("PATCHWRIGHT_CLOUD", "germany"),
+    ("PATCHWRIGHT_CLOUD", "https://127.0.0.1:8080"),
+    ("PATCHWRIGHT_CLOUD", "http://management.example.com"),
+    ("PATCHWRIGHT_CLOUD", "http://127.0.0.1.example.com:80"),
+    ("PATCHWRIGHT_CLOUD", "http://[::1"),
+    ("PATCHWRIGHT_MODES", "act"),
+    ("PATCHWRIGHT_MODES", '["act"]'),
+    ("PATCHWRIGHT_MODES", '{"cloned-machines": "act"}'),
+    ("PATCHWRIGHT_MODES", '{"cloned-machine": "always"}'),
+    ("PATCHWRIGHT_MODES", '{"cloned-machine": ["act"]}'),
+    ("PATCHWRIGHT_MODES", '{"cloned-machine": null}'),
+    ("PATCHWRIGHT_MODES", '{"*": "Act"}'),
+    ("SWEEP_SCHEDULE", "0 2 * * *"),
+    ("SWEEP_SCHEDULE", "nightly"),
+    ("SWEEP_SCHEDULE", "0 0 2 * * $(x)"),
+    ("PATCHWRIGHT_MAX_MACHINES", "many"),
+    ("PATCHWRIGHT_MAX_MACHINES", "-1"),
+    ("PATCHWRIGHT_MAX_MACHINES", "1.5"),
+    ("PATCHWRIGHT_MAX_MACHINES", "100001"),
+    ("PATCHWRIGHT_MAX_MACHINES", "9" * 5000),
+    ("PATCHWRIGHT_MAX_MACHINES", "\N{ARABIC-INDIC DIGIT FIVE}"),
+    ("PATCHWRIGHT_MAX_PERCENT", "101"),
+    ("PATCHWRIGHT_COOL_DOWN", "24h"),
+    ("PATCHWRIGHT_COOL_DOWN", "P31D"),
+    ("PATCHWRIGHT_NEXT_RUN_MARGIN", "PT9M59S"),
+    ("PATCHWRIGHT_MAX_WINDOW", "PT6H1M"),
+    ("PATCHWRIGHT_MAX_WINDOW", "PT29M"),
+    ("PATCHWRIGHT_LOOKBACK", "PT1H"),
+    ("PATCHWRIGHT_READER_CLIENT_ID", "me"),
+    ("PATCHWRIGHT_WRITER_CLIENT_ID", "{" + SUBSCRIPTION + "}"),
+    ("PATCHWRIGHT_DRY_RUN", "false"),
+    ("PATCHWRIGHT_MAX_MACHINE", "5"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{name}={value[:40]}" for name, value in WRONG])
+def test_a_wrong_setting_is_one_problem_that_begins_with_its_name(name: str, value: str) -> None:
+    (problem,) = problems(**{name: value})
+
+    assert problem.startswith(f"{name}: ")
+    assert len(problem) < 400
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems(
+        DRY_RUN="maybe", PATCHWRIGHT_MODES='{"x": "act", "*": "y"}', PATCHWRIGHT_CLOUD="moon", PATCHWRIGHT_X=""
+    )
+
+    assert sorted(problem.split(":")[0] for problem in found) == [
+        "DRY_RUN",
+        "PATCHWRIGHT_CLOUD",
+        "PATCHWRIGHT_MODES",
+        "PATCHWRIGHT_MODES",
+        "PATCHWRIGHT_X",
+    ]
+
+
+def test_nothing_at_all_is_told_at_once_too() -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        Settings.from_env({})
+
+    assert [problem.split(":")[0] for problem in raised.value.problems] == list(LEAST)
+    assert all(name in str(raised.value) for name in LEAST)
+
+
+def test_settings_of_others_are_nobody_s_problem() -> None:
+    assert read(PATH="/bin", FUNCTIONS_WORKER_RUNTIME="python", WEBSITE_SITE_NAME="app") == read()
+
+
+@pytest.mark.parametrize(
+    "name", ["DRY_RUN", "SWEEP_SCHEDULE", "PATCHWRIGHT_MODES", "PATCHWRIGHT_CLOUD", "PATCHWRIGHT_LEDGER"]
+)
+def test_an_empty_setting_is_as_good_as_none(name: str) -> None:
+    """Azure shows app settings that were cleared as empty ones."""
+    assert read(**{name: "  "}) == read()
+
+
+@pytest.mark.parametrize("order", [("*", "cloned-machine"), ("cloned-machine", "*")])
+def test_a_state_s_own_mode_wins_over_the_star_wherever_it_stands(order: tuple[str, str]) -> None:
+    modes = {"*": "act", "cloned-machine": "observe"}
+    settings = read(PATCHWRIGHT_MODES=json.dumps({name: modes[name] for name in order}))
+
+    assert settings.mode(FailureState.CLONED_MACHINE) is Mode.OBSERVE
+    assert settings.mode(FailureState.SOURCE_ID_CHANGED) is Mode.ACT
+
+
+NAMES = [
+    *LEAST,
+    "DRY_RUN",
+    "SWEEP_SCHEDULE",
+    "PATCHWRIGHT_CLOUD",
+    "PATCHWRIGHT_LOOKBACK",
+    "PATCHWRIGHT_MAX_MACHINES",
+    "PATCHWRIGHT_MODES",
+]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=30)))
+def test_whatever_stands_there_is_settings_or_a_list_of_problems(env: dict[str, str]) -> None:
+    """And never an app that acts because it could not read what it was told."""
+    found: tuple[str, ...] = ()
+    settings: Settings | None = None
+    try:
+        settings = Settings.from_env({**LEAST, **env})
+    except InvalidSettings as error:
+        found = error.problems
+
+    assert (settings is None) is bool(found)
+    assert settings is None or settings.dry_run or env["DRY_RUN"].strip().lower() == "false"
