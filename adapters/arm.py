@@ -179,7 +179,7 @@ def parsed(what: str, status: int, content: bytes) -> Json:
     try:
         body: Json = json.loads(content)
     except (ValueError, RecursionError) as error:
-        if status >= 400:
+        if status >= 300:
             # A gateway's error page: the status says it all.
             return None
         raise AzureUnavailable(f"{what}: {status}, and the body is not JSON: {content[:60]!r}") from error

@@ -97,7 +97,8 @@ class AzureEstate:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reading") as pool:
             started: dict[str, Future[None]] = {}
             # The queries first: they take longest.
-            started["workspace"] = pool.submit(self._logs, read, dict(queries), progress)
+            if queries:
+                started["workspace"] = pool.submit(self._logs, read, dict(queries), progress)
             for reading, job in jobs.items():
                 if reading in readings:
                     started[reading] = pool.submit(_told, progress, reading, job)

@@ -178,7 +178,7 @@ def _answer_to(right: Right, operation: Callable[[Hook], object]) -> tuple[Answe
         seen, raised = [cast("HttpResponse", error.response)], error
     except (AzureError, OSError) as error:
         raise _unanswered(right, error) from error
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         # An answer that no model can be made of is judged by what it is; without one it was our request.
         if not seen:
             raise

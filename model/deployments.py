@@ -106,8 +106,8 @@ def with_start(body: Document, text: str) -> Document:
 def same_deployment(before: Document, after: Document) -> Change | None:
     """The first field in which two bodies differ for Azure, or None where they say the same.
 
-    Nulls and empty lists count as absent. Times are instants to the minute (the service cuts seconds off), durations
-    are lengths, and the entries of a list of plain values have no order.
+    Nulls, empty texts and empty lists count as absent. Times are instants to the minute (the service cuts seconds
+    off), durations are lengths, and the entries of a list of plain values have no order.
     """
     return next(iter(_differences(body_to_put(before), body_to_put(after), "")), None)
 
@@ -155,7 +155,7 @@ def _holds_objects(value: Json) -> bool:
 def _plain(value: Json, path: str) -> _Comparable:
     """What Azure compares: two values that are equal here are the same to it."""
     match value:
-        case None | []:
+        case None | [] | "":
             return _Nothing()
         case list():
             # Tags tell their values' case apart; ids, names and words do not.

@@ -73,6 +73,7 @@ def put(path: str, value: Json) -> Document:
         (f"{SCHEDULE}.expiryTime", "9999-12-31T23:59:00-08:00"),
         (f"{SCHEDULE}.nextRun", "2027-01-01T00:00:00+00:00"),
         (f"{SCHEDULE}.advancedSchedule", None),
+        (f"{SCHEDULE}.description", ""),
         ("properties.provisioningState", "Provisioning"),
         ("properties.lastModifiedTime", "2026-01-01T00:00:00Z"),
         ("properties.error", {"code": "x"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -28,6 +29,7 @@ from model.times import format_time, parse_time
 from simulator.fleets import generate
 from tests.adapters.stub import Said, answering
 from tests.adapters.world import World, a_world
+from tests.simulator.small_estate import SmallEstate, arc_id
 
 FLEET_SEED = 3
 
@@ -270,6 +272,35 @@ class TestScripts:
         path = f"{step.machine}/runCommands/{name}"
         assert world.writes() == [f"PUT {path}", f"DELETE {path}"]
 
+    def test_an_arc_machine_gets_its_script_from_its_own_service(self) -> None:
+        estate = SmallEstate().arc("arc-01").arc("arc-02", status="Disconnected")
+        estate.guests[arc_id("arc-01")] = {"workerKey": {"SourceComputerId": "11111111-2222-4333-8444-000000000001"}}
+        with a_world(estate.fleet()) as world:
+            step = RunScript(
+                machine=arc_id("arc-01"),
+                location="westeurope",
+                script="windows/reset-worker-key.ps1",
+                parameters={"StepId": "0123456789abcdef"},
+            )
+            done = finished(world, step)
+            assert isinstance(done, StepDone)
+            path = f"{step.machine}/runCommands/{run_command_name('step')}"
+            assert world.writes() == [f"PUT {path}", f"DELETE {path}"]
+            assert done.request_ids == written(world)
+            off = world.writer.begin(replace(step, machine=arc_id("arc-02")), "other", {})
+            assert off == StepFailed(reason="the machine is Disconnected, not connected")
+
+    def test_a_machine_that_holds_as_many_commands_as_it_may_is_left_for_later(self, world: World) -> None:
+        step = a_reset(world)
+        for number in range(25):
+            assert isinstance(world.writer.begin(step, f"step-{number}", {}), StepPending)
+            world.clock.sleep_until(world.clock.now() + timedelta(minutes=1))
+        full = world.writer.begin(step, "one-more", {})
+        assert isinstance(full, StepFailed)
+        assert full.retry
+        assert "25 run commands" in full.reason
+        assert len(world.writes()) == 25
+
     def test_a_second_delivery_finds_the_command_that_was_sent(self, world: World) -> None:
         step = a_reset(world)
         assert isinstance(world.writer.begin(step, "step", {}), StepPending)
@@ -287,8 +318,10 @@ class TestScripts:
         assert [write.split()[0] for write in world.writes()] == ["PUT"]
         # The last look may be delivered twice as well.
         first = world.writer.check(step, "step", progress.token)
+        again = world.writer.check(step, "step", progress.token)
         assert isinstance(first, StepDone)
-        assert world.writer.check(step, "step", progress.token) == first
+        assert isinstance(again, StepDone)
+        assert again.result == first.result
 
     def test_a_refusal_by_the_script_fails_the_step(self, world: World) -> None:
         """Sent to a machine whose key holds a user worker: the script looks for itself."""
@@ -459,6 +492,21 @@ def test_every_kind_of_write_asks_first(world: World, switch: Switch) -> None:
         finished(world, step)
     # The run command's removal is a write as well.
     assert switch.asked == len(world.writes()) == 5
+
+
+def written(world: World) -> tuple[str, ...]:
+    """What Azure calls the requests that changed something."""
+    return tuple(str(request["requestId"]) for request in world.written())
+
+
+def test_a_step_says_what_azure_calls_its_requests(world: World) -> None:
+    """Whoever asks Microsoft about a change is asked for these; reads are not among them."""
+    for step in steps_of_every_kind(world):
+        before = len(written(world))
+        done = finished(world, step)
+        assert isinstance(done, StepDone)
+        assert done.request_ids == written(world)[before:]
+        assert len(done.request_ids) == (2 if isinstance(step, RunScript) else 1)
 
 
 def test_a_dead_azure_fails_each_step_for_now(world: World) -> None:

@@ -15,6 +15,7 @@ from adapters.writer import AzureWriter
 from detectors import DETECTORS
 from detectors.protocol import kql
 from engine.ports import quiet
+from model.documents import Document
 from model.facts import Facts, Reading
 from model.findings import Finding, Unknown
 from simulator.fleet import Fleet
@@ -51,14 +52,18 @@ class World:
         said = [detection for detector in DETECTORS for detection in detector.detect(facts)]
         return [d for d in said if isinstance(d, Finding)], [d for d in said if isinstance(d, Unknown)]
 
-    def writes(self) -> list[str]:
-        """Everything that reached Azure and could have changed something, as `METHOD path`."""
+    def written(self) -> list[Document]:
+        """Everything that reached Azure and could have changed something, as its log has it."""
         reads = ("/query", "/$batch", "/providers/microsoft.resourcegraph/resources")
         return [
-            f"{request['method']} {request['path']}"
+            request
             for request in self.azure.requests()
             if request["method"] != "GET" and not str(request["path"]).split("?", 1)[0].lower().endswith(reads)
         ]
+
+    def writes(self) -> list[str]:
+        """The same as `METHOD path`."""
+        return [f"{request['method']} {request['path']}" for request in self.written()]
 
 
 @contextmanager

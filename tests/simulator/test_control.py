@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,15 @@ def test_every_request_is_logged_in_order_with_its_answer_and_what_it_sent() -> 
         assert json.loads(second["body"])["properties"]["scheduleInfo"]["frequency"] == "Week"
         assert third["status"] == 404
         assert az.http("GET", "/_simulator/requests?since=2&body=false").body[0].keys().isdisjoint({"body"})
+
+
+def test_every_answer_says_what_the_request_is_called_and_the_log_knows_it() -> None:
+    with azure(SmallEstate()) as az:
+        replies = [az.http("GET", f"{ACCOUNT}{path}?api-version=1") for path in ("", "", "/nothing")]
+        names = [reply.headers["x-ms-request-id"] for reply in replies]
+        assert [str(uuid.UUID(name)) for name in names] == names
+        assert len(set(names)) == 3
+        assert [request["requestId"] for request in az.http("GET", "/_simulator/requests").body] == names
 
 
 def test_the_clock_stands_still_until_it_is_told_to_move() -> None:

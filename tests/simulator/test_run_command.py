@@ -65,6 +65,16 @@ def test_an_asynchronous_command_is_seen_running_and_then_ended(az: Azure) -> No
     assert view(az, "one").execution_state == "Succeeded"
 
 
+def test_a_list_of_commands_has_their_views_only_when_asked(az: Azure) -> None:
+    begin(az, "one", command()).result(30)
+    commands = az.sdk.compute.virtual_machine_run_commands
+    (bare,) = commands.list_by_virtual_machine("rg-web", "web-01")
+    (whole,) = commands.list_by_virtual_machine("rg-web", "web-01", expand="instanceView")
+    assert bare.instance_view is None
+    assert whole.instance_view is not None
+    assert whole.instance_view.execution_state == "Succeeded"
+
+
 def test_a_script_takes_simulated_time(az: Azure) -> None:
     begin(az, "one", command(asyncExecution=True)).result(30)
     az.simulator.advance(timedelta(seconds=20))
