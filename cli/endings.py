@@ -10,7 +10,7 @@ from typing import Final, Literal
 from cli.deeds import objects
 from cli.shown import moment, shown
 from model.documents import Document, at, list_at, text_at
-from model.times import parse_time
+from model.times import parse_duration, parse_time
 
 type Tone = Literal["good", "careful", "bad", "quiet"]
 
@@ -81,7 +81,6 @@ class Records:
 
 def due_of(plan: Document, applied: datetime) -> datetime:
     """When the verifying look is due."""
-    after = at(plan, "verify.after")
-    ready = applied + timedelta(seconds=after if isinstance(after, int | float) else 0)
+    ready = applied + (parse_duration(at(plan, "verify.after")) or timedelta())
     not_before = parse_time(at(plan, "verify.notBefore"))
     return max(ready, not_before) if not_before else ready

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from model.documents import ABSENT, Json
 from model.resource_ids import InvalidResourceId, ResourceId
-from model.times import format_duration, in_words, parse_time
+from model.times import format_duration, in_words, parse_duration, parse_time
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 """Categories of characters that a terminal obeys, or that nobody sees: line breaks, escapes, reversed writing."""
@@ -152,9 +152,9 @@ def moment_of(text: object) -> str:
     return moment(parse_time(text))
 
 
-def length(seconds: Json) -> str:
-    """A length in words, from seconds."""
-    value = timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta()
+def length(duration: Json) -> str:
+    """A length in words, from an ISO 8601 duration."""
+    value = parse_duration(duration) or timedelta()
     return in_words(value) if value >= timedelta(minutes=1) else format_duration(value)[2:].lower()
 
 

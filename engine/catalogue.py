@@ -49,6 +49,8 @@ class Catalogue:
 
     def readings(self, detectors: tuple[Detector, ...]) -> frozenset[Reading]:
         """Everything that the detectors, their remediations and the guardrails read."""
+        if not detectors:
+            return frozenset()
         # The guardrails look at machines, deployments and what runs now, whatever state is treated.
         wanted = {Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS, Reading.MACHINE_RUNS}
         for detector in detectors:

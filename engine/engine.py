@@ -127,7 +127,8 @@ class Engine:
         acting = self._acting(request)
         self.accept(request)
         before = self._counted()
-        survey = self.surveyor.look(states)
+        # An empty selection selects nothing, so nothing is read for it.
+        survey = self.surveyor.look(states if request.machines != () else frozenset())
         facts = survey.facts
         findings = [f for f in survey.findings if selects(request.machines, f.target, facts)]
         unknown = [u for u in survey.unknown if not u.target or selects(request.machines, u.target, facts)]

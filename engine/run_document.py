@@ -26,7 +26,7 @@ from model.plans import (
     Verdict,
     run_command_name,
 )
-from model.times import format_time, in_words
+from model.times import format_duration, format_time, in_words
 
 _QUOTED: Final = re.compile(r'"[^"]*"')
 
@@ -101,7 +101,7 @@ def _plan(run: str, treatment: Treatment) -> Document:
         "reason": plan.reason,
         "risk": plan.risk,
         "verify": {
-            "after": plan.settle.after.total_seconds(),
+            "after": format_duration(plan.settle.after),
             "notBefore": format_time(plan.settle.not_before) if plan.settle.not_before else None,
             "why": plan.settle.why,
         },

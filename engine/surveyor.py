@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from engine.catalogue import Catalogue
 from engine.ports import Estate, Progress, quiet
@@ -17,6 +18,14 @@ from model.states import FailureState
 from model.times import parse_time
 
 log = logging.getLogger("patchwright")
+
+CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
+    FailureState.SOURCE_ID_CHANGED: {
+        # Clones take turns under one identity, which looks like a change of identity and is none.
+        FailureState.CLONED_MACHINE: "an agent identity of its own: the machine is a clone",
+    },
+}
+"""What explains a failure state on the same target, and what is then missing to judge it by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,9 @@ class Surveyor:
         when it was before them, because its own hand takes nothing from the evidence for the run's other findings.
         """
         detectors = self.catalogue.detecting(states)
+        # What would explain a finding is looked for even where it was not asked for.
+        causes = frozenset(cause for detector in detectors for cause in CAUSES.get(detector.finds, {}))
+        detectors += tuple(d for d in self.catalogue.detectors if d.finds in causes and d not in detectors)
         facts = self.estate.read(self.catalogue.readings(detectors), self.catalogue.queries(detectors), self.progress)
         closer = frozenset(id_ for detector in detectors for id_ in detector.suspects(facts))
         if closer:
@@ -69,7 +81,7 @@ class Surveyor:
                 detections = [Unknown(state=detector.finds, target="", missing=f"a judgement: {error!r:.300}")]
             findings += [d for d in detections if isinstance(d, Finding)]
             unknown += [d for d in detections if isinstance(d, Unknown)]
-        return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)))
+        return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)), states)
 
     def plan(self, findings: Iterable[Finding], facts: Facts) -> tuple[list[Plan], list[Declined], Facts]:
         """The first remediation of each finding that has a plan, or what the gentlest one says instead."""
@@ -106,16 +118,22 @@ def _as_before(facts: Facts, ours: Mapping[str, OurEdit]) -> Facts:
     return replace(facts, deployments=deployments)
 
 
-def _causes_first(survey: Survey) -> Survey:
-    """Clones take turns under one identity, which looks like a change of identity and is none."""
-    clones = {f.target for f in survey.findings if f.state is FailureState.CLONED_MACHINE}
-    explained = [f for f in survey.findings if f.state is FailureState.SOURCE_ID_CHANGED and f.target in clones]
-    doubts = tuple(
-        Unknown(state=f.state, target=f.target, missing="an agent identity of its own: the machine is a clone")
-        for f in explained
-    )
-    return Survey(
-        facts=survey.facts,
-        findings=tuple(f for f in survey.findings if f not in explained),
-        unknown=survey.unknown + doubts,
-    )
+def _causes_first(survey: Survey, states: frozenset[FailureState]) -> Survey:
+    """Only what was asked for, and of that nothing that one of its causes explains, or may explain."""
+    findings: list[Finding] = []
+    unknown = [doubt for doubt in survey.unknown if doubt.state in states]
+    for finding in survey.findings:
+        if finding.state not in states:
+            continue
+        for cause, why in CAUSES.get(finding.state, {}).items():
+            if any(other.state is cause and other.target == finding.target for other in survey.findings):
+                unknown.append(Unknown(state=finding.state, target=finding.target, missing=why))
+                break
+            doubt = next((u for u in survey.unknown if u.state is cause and u.target in {"", finding.target}), None)
+            if doubt:
+                missing = f"whether it is {cause.value}: {doubt.missing}"
+                unknown.append(Unknown(state=finding.state, target=finding.target, missing=missing))
+                break
+        else:
+            findings.append(finding)
+    return Survey(facts=survey.facts, findings=tuple(findings), unknown=tuple(unknown))

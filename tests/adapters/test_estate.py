@@ -246,6 +246,11 @@ def test_a_second_look_replaces_the_first(own: World) -> None:
 
 def test_a_person_is_told_what_is_being_read(world: World) -> None:
     told: list[str] = []
-    world.estate.read(frozenset({Reading.MACHINES, Reading.PROVIDERS}), {}, told.append)
+    world.estate.read(frozenset({Reading.MACHINES, Reading.PROVIDERS}), {"beats": "Heartbeat | take 1"}, told.append)
     assert set(told) == {"logs", "machines", "providers"}
-    world.estate.read(frozenset(), {}, quiet)
+
+
+def test_reading_nothing_sends_nothing(own: World) -> None:
+    before = len(own.azure.requests())
+    own.estate.read(frozenset(), {}, quiet)
+    assert len(own.azure.requests()) == before

@@ -24,7 +24,7 @@ def a_run(text: str = "app-02", *, verdict: Document | None = None, outcome: str
         "impact": "reversible",
         "reason": text,
         "risk": text,
-        "verify": {"after": 300, "notBefore": "2026-03-12T02:30:00Z", "why": text},
+        "verify": {"after": "PT5M", "notBefore": "2026-03-12T02:30:00Z", "why": text},
         "verdict": verdict or {"kind": "allow", "guardrail": None, "reason": None, "until": None},
         "steps": steps,
     }
