@@ -1,7 +1,7 @@
 """The ways out to Azure: one pipeline for reading, and for the one door the services' own clients.
 
 Everything is built when it is first used, and all of it sends through the same policies. Why reads and writes go
-different ways: `docs/decisions/0009-reads-and-writes.md`.
+different ways: `docs/decisions/0011-reads-and-writes.md`.
 """
 
 from __future__ import annotations
