@@ -22,7 +22,7 @@ from cli.view import (
 
 _STYLES: Final[dict[Tone, str]] = {"good": "green", "careful": "yellow", "bad": "bold red", "quiet": "dim"}
 _SIGNS: Final = {"+": "green", "-": "red", "~": "yellow", ">": "magenta", "…": "cyan"}
-_IMPACTS: Final = {"read-only": "green", "reversible": "cyan", "disruptive": "magenta"}
+_IMPACTS: Final = {"read-only": "green", "additive": "green", "reversible": "cyan", "disruptive": "magenta"}
 _MARKS: Final[dict[Tone, str]] = {"good": "✔", "careful": "◆", "bad": "✘", "quiet": "·"}
 _PIECES: Final = {"same": ("", "", "dim"), "gone": ("[-", "-]", "red"), "new": ("{+", "+}", "green")}
 _COLUMNS: Final = 100

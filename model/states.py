@@ -31,6 +31,8 @@ class Impact(StrEnum):
     """What a person would ask before saying yes, from harmless to noticed."""
 
     READ_ONLY = "read-only"
+    ADDITIVE = "additive"
+    """Adds what does no harm and is not taken away again."""
     REVERSIBLE = "reversible"
     """Noticed by nobody but auditors, and can be put back."""
     DISRUPTIVE = "disruptive"

@@ -26,7 +26,7 @@ class RegisterAutomationProvider:
 
     id: ClassVar[str] = "register-automation-provider"
     fixes: ClassVar[FailureState] = FailureState.AUTOMATION_RP_NOT_REGISTERED
-    impact: ClassVar[Impact] = Impact.REVERSIBLE
+    impact: ClassVar[Impact] = Impact.ADDITIVE
     permissions: ClassVar[frozenset[str]] = frozenset({"Microsoft.Automation/register/action"})
     reads: ClassVar[frozenset[Reading]] = frozenset()
     namespace: str = "Microsoft.Automation"

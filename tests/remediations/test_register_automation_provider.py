@@ -13,7 +13,7 @@ def test_the_plan_is_one_registration() -> None:
     plan = RegisterAutomationProvider().plan(finding, facts())
 
     assert isinstance(plan, Plan)
-    assert plan.impact is Impact.REVERSIBLE
+    assert plan.impact is Impact.ADDITIVE
     assert plan.steps == (
         RegisterProvider(subscription=SUBSCRIPTION, namespace="Microsoft.Automation", state_before="Unregistered"),
     )
