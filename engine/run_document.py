@@ -37,12 +37,12 @@ def step_id(run: str, finding: str, index: int, number: int = 0) -> str:
 
 
 def run_document(entries: Sequence[Entry]) -> Document | None:
-    """The document, or None for a run of which the ledger knows nothing."""
-    if not entries:
-        return None
+    """The document, or None for a run of which the ledger does not even know that it was asked for."""
     by_kind: dict[str, list[Entry]] = {}
     for entry in entries:
         by_kind.setdefault(entry.kind, []).append(entry)
+    if "run" not in by_kind:
+        return None
     header = by_kind["run"][0]
     status = by_kind.get("status", [])
     run = header.run

@@ -206,15 +206,17 @@ def _page(engine: Engine, req: func.HttpRequest) -> Document:
     limit, before = int(asked), req.params.get("before") or None
     # One more than asked for tells whether there is a next page.
     ids = engine.ledger.runs(limit + 1, before)
-    runs: list[Json] = [_summary(engine, id_) for id_ in ids[:limit]]
+    # A crash in the first moment of a run leaves its id without a word of what it was to be: that is no run.
+    runs: list[Json] = [summary for id_ in ids[:limit] if (summary := _summary(engine, id_))]
     return {"runs": runs, "next": ids[limit - 1] if len(ids) > limit else None}
 
 
-def _summary(engine: Engine, run: str) -> Document:
+def _summary(engine: Engine, run: str) -> Document | None:
     from engine.wire import UnreadableRecord  # noqa: PLC0415 - as above
 
     try:
-        document = engine.document(run) or {}
+        if (document := engine.document(run)) is None:
+            return None
     except UnreadableRecord:
         log.exception("record unreadable", extra={"run": run})
         return {"id": run, "status": "unreadable"}
