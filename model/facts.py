@@ -26,10 +26,16 @@ class Reading(StrEnum):
     """Runs of deployments within the lookback."""
     MACHINE_RUNS = "machine-runs"
     """Machine runs within the lookback that did not simply succeed."""
+    JOB_OUTPUTS = "job-outputs"
+    """What the jobs of failed Linux machine runs wrote: requests grow with the failures, not with the fleet."""
     USER_WORKERS = "user-workers"
     """Members of hybrid worker groups that people made; their registration lives in the same registry key."""
     SAVED_SEARCHES = "saved-searches"
     """The workspace's saved searches, among them the scope of Update Management."""
+    WORKSPACE = "workspace"
+    """The workspace itself: its daily cap, its link to the Automation account, its Updates solution."""
+    AGENTS = "agents"
+    """VM extensions that install the Log Analytics agent, from Resource Graph."""
     PROVIDERS = "providers"
     """Registration of the resource providers in each subscription."""
 
@@ -80,6 +86,10 @@ class Deployment:
     frequency: str
     next_run: datetime | None
     last_modified: datetime | None
+    package_classifications: frozenset[str] | None = None
+    """Lower-case classifications of Linux packages that it installs; None where it says nothing of Linux."""
+    package_exclusions: tuple[str, ...] = ()
+    """Masks of Linux packages that it leaves out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +120,20 @@ class MachineRun:
     source_computer_id: str
     error: str
     start: datetime | None
+    os: str = ""
+    """`Windows`, `Linux` or empty."""
+    job: str = ""
+    """Name of the Automation job that did it, lower-case; empty for one that never started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutput:
+    """What a job wrote: its output, or where that is empty the errors among its streams."""
+
+    text: str
+    """Beginning and end of a long one; what is no text in any known encoding is replaced, never dropped."""
+    cut: bool = False
+    """True where something is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +160,41 @@ class ProviderRegistration:
     namespace: str
     state: str
     """`Registered`, `NotRegistered`, `Registering`, `Unregistering`, `Unregistered`; an open set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogWorkspace:
+    """The Log Analytics workspace, and how account and solution hang together with it."""
+
+    arm_id: str
+    name: str
+    ingestion: str
+    """Lower-case `dataIngestionStatus`: `respectquota`, `approachingquota`, `overquota`, …; empty where none came."""
+    daily_quota_gb: float | None
+    """Daily cap; -1 for none, None where the answer had no number."""
+    quota_resets: datetime | None
+    sku: str
+    account_links_to: str
+    """Lower-case id of the workspace that the account says it is linked to; empty for none."""
+    linked_account: str
+    """Lower-case id of the Automation account that the workspace says it is linked to; empty for none."""
+    has_solution: bool
+    """`Updates(<workspace>)` exists."""
+    pack_enabled: bool
+    """The intelligence pack `Updates` is switched on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentExtension:
+    """A VM extension of the Log Analytics agent, which was retired on 31 August 2024."""
+
+    machine_id: str
+    """Lower-case resource id of the machine."""
+    name: str
+    kind: str
+    """`MicrosoftMonitoringAgent` or `OmsAgentForLinux`."""
+    workspace_guid: str
+    """Lower-case `settings.workspaceId`; empty where the settings do not say."""
 
 
 type Row = Mapping[str, Json]
@@ -169,8 +228,12 @@ class Facts:
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
     runs: tuple[UpdateRun, ...] = ()
     machine_runs: tuple[MachineRun, ...] = ()
+    job_outputs: Mapping[str, JobOutput] = field(default_factory=dict)
+    """By the machine run's id; one that could not be had is in `unreadable` as `job:<machine run>`."""
     user_workers: tuple[UserWorker, ...] = ()
     saved_searches: Mapping[str, SavedSearch] = field(default_factory=dict)
+    log_workspace: LogWorkspace | None = None
+    agents: tuple[AgentExtension, ...] = ()
     providers: Mapping[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
     """By lower-case subscription and namespace."""
     rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
