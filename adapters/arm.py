@@ -105,6 +105,28 @@ class Arm:
         """The answer to a query that is too long for a URL. Raises as `get` does."""
         return usable(f"POST {path}", self.send("POST", self.url(path), body))
 
+    def content(self, path: str) -> bytes:
+        """The bytes at a path that answers with something else than JSON.
+
+        Raises as `get` does.
+        """
+        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415 - heavy, as above
+        from azure.core.rest import HttpRequest  # noqa: PLC0415
+
+        what = f"GET {path}"
+        request = HttpRequest("GET", self.url(path), headers={"Accept": "text/plain, application/json"})
+        try:
+            response = self._clients.send(request, read_seconds=READ_SECONDS)
+            content = response.content
+        except ClientAuthenticationError as error:
+            raise PermissionMissing(f"{what}: no token: {str(error)[:300]}") from error
+        except (AzureError, OSError) as error:
+            raise AzureUnavailable(f"{what}: {type(error).__name__}: {str(error)[:300]}") from error
+        if response.status_code not in {200, 204}:
+            usable(what, answer_of(what, response))
+            raise AzureUnavailable(f"{what}: {response.status_code}")
+        return content
+
     def _get(self, url: str, path: str) -> Document:
         return usable(f"GET {path}", self.send("GET", url))
 

@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from adapters import graph, parsing
 from adapters.arm import Arm, id_of
 from adapters.clients import Clients
+from adapters.jobs import job_output
 from adapters.log_queries import answer_queries
 from engine.ports import AzureUnavailable, Clock, NotFound, PermissionMissing, Progress, RequestCount
 from model.documents import Document, text_at
@@ -19,6 +20,7 @@ from model.facts import (
     VIRTUAL_MACHINE_TYPE,
     Deployment,
     Facts,
+    JobOutput,
     Machine,
     MachineRun,
     ProviderRegistration,
@@ -34,9 +36,13 @@ from model.times import format_time
 
 AT_ONCE: Final = 6
 """Requests under way at one time: well below what a subscription refills each second."""
+MOST_JOBS: Final = 500
+"""Outputs of failed jobs that one sweep reads: each is a request and up to a megabyte."""
 NAMESPACE: Final = "Microsoft.Automation"
 NOT_SUCCEEDED: Final = ("FailedToStart", "MaintenanceWindowExceeded", "Failed", "InProgress")
 """Statuses of machine runs that are worth reading: a fleet that is well has none of them."""
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class _Read:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     runs: tuple[UpdateRun, ...] = ()
     machine_runs: tuple[MachineRun, ...] = ()
+    job_outputs: dict[str, JobOutput] = field(default_factory=dict)
     user_workers: tuple[UserWorker, ...] = ()
     saved_searches: dict[str, SavedSearch] = field(default_factory=dict)
     providers: dict[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
@@ -102,6 +109,15 @@ class AzureEstate:
             for reading, job in jobs.items():
                 if reading in readings:
                     started[reading] = pool.submit(_told, progress, reading, job)
+            if Reading.JOB_OUTPUTS in readings:
+                # The machine runs say which jobs failed, and the machines what system they ran on.
+                for first in (Reading.MACHINE_RUNS, Reading.MACHINES):
+                    if first in started:
+                        _settle(read, first, started.pop(first))
+                progress(Reading.JOB_OUTPUTS)
+                started |= {
+                    f"job:{run.id}": pool.submit(self._job_output, read, run) for run in self._failed_on_linux(read)
+                }
             if Reading.PROVIDERS in readings:
                 # The deployments' dynamic queries name subscriptions that need the provider too.
                 if Reading.DEPLOYMENTS in started:
@@ -123,6 +139,7 @@ class AzureEstate:
             deployments=read.deployments,
             runs=read.runs,
             machine_runs=read.machine_runs,
+            job_outputs=read.job_outputs,
             user_workers=read.user_workers,
             saved_searches=read.saved_searches,
             providers=read.providers,
@@ -182,6 +199,21 @@ class AzureEstate:
                 found[run.id] = run
         read.machine_runs = tuple(found.values())
 
+    def _failed_on_linux(self, read: _Read) -> Iterable[MachineRun]:
+        """The newest failed run of each Linux machine; of more than `MOST_JOBS`, the newest."""
+        failed = [run for run in read.machine_runs if run.status == "failed" and run.job and _on_linux(run, read)]
+        failed.sort(key=lambda run: run.start or _LONG_AGO, reverse=True)
+        newest: dict[str, MachineRun] = {}
+        for run in failed:
+            newest.setdefault(run.target, run)
+        runs = list(newest.values())
+        for run in runs[MOST_JOBS:]:
+            read.unreadable[f"job:{run.id}"] = Unreadable(what=f"job {run.job}: one of more than {MOST_JOBS} failures")
+        return runs[:MOST_JOBS]
+
+    def _job_output(self, read: _Read, run: MachineRun) -> None:
+        read.job_outputs[run.id] = job_output(self.arm, self.account, run.job)
+
     def _user_workers(self, read: _Read) -> None:
         found: list[UserWorker] = []
         for group in self.arm.all_of(f"{self.account}/hybridRunbookWorkerGroups"):
@@ -227,6 +259,11 @@ class AzureEstate:
                     read.unreadable[name] = answer
                 case rows:
                     read.rows[name] = rows
+
+
+def _on_linux(run: MachineRun, read: _Read) -> bool:
+    machine = read.machines.get(run.target)
+    return (run.os or (machine.os if machine else "")) == "Linux"
 
 
 def _told(progress: Progress, reading: str, job: Callable[[], None]) -> None:

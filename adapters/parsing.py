@@ -60,6 +60,8 @@ def deployment(document: Document) -> Deployment:
         if isinstance(query, dict)
         for scope in texts(list_at(query, "scope"))
     ]
+    linux = at(document, f"{update}.linux")
+    classes = text_at(document, f"{update}.linux.includedPackageClassifications")
     next_run = at(document, "properties.nextRun") or at(document, "properties.scheduleInfo.nextRun")
     return Deployment(
         id=arm_id.lower(),
@@ -73,6 +75,10 @@ def deployment(document: Document) -> Deployment:
         frequency=text_at(document, "properties.frequency") or text_at(document, "properties.scheduleInfo.frequency"),
         next_run=parse_time(next_run),
         last_modified=parse_time(at(document, "properties.lastModifiedTime")),
+        package_classifications=frozenset(word.strip().lower() for word in classes.split(",") if word.strip())
+        if isinstance(linux, dict)
+        else None,
+        package_exclusions=texts(list_at(document, f"{update}.linux.excludedPackageNameMasks")),
     )
 
 
@@ -100,6 +106,9 @@ def machine_run(document: Document) -> MachineRun:
         source_computer_id=text_at(document, "properties.sourceComputerId").lower(),
         error=": ".join(part for part in error if part),
         start=parse_time(at(document, "properties.startTime")),
+        os=_os(text_at(document, "properties.osType")),
+        # A name in some answers and a resource id in others.
+        job=text_at(document, "properties.job.id").rstrip("/").rsplit("/", 1)[-1].lower(),
     )
 
 

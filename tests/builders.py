@@ -11,6 +11,7 @@ from model.documents import Document, Json, at, list_at, text_at
 from model.facts import (
     Deployment,
     Facts,
+    JobOutput,
     Machine,
     MachineRun,
     PowerState,
@@ -119,8 +120,22 @@ def a_body(
     state: str = "Succeeded",
     edited: datetime | None = NOW - 60 * DAY,
     expires: str = "9999-12-31T23:59:59.9999999+00:00",
+    classes: str | None = None,
+    excluded: Sequence[str] = (),
 ) -> Document:
-    """A software update configuration as a GET answers it."""
+    """A software update configuration as a GET answers it: of Linux machines where it has `classes` of packages."""
+    windows: Document = {
+        "includedUpdateClassifications": "Critical, Security",
+        "excludedKbNumbers": ["5034439"],
+        "includedKbNumbers": [],
+        "rebootSetting": "IfRequired",
+    }
+    linux: Document = {
+        "includedPackageClassifications": classes,
+        "excludedPackageNameMasks": list(excluded),
+        "includedPackageNameMasks": [],
+        "rebootSetting": "IfRequired",
+    }
     queries: list[Json] = [
         {"scope": [scope], "locations": [], "tagSettings": {"tags": {}, "filterOperator": "All"}} for scope in scopes
     ]
@@ -130,14 +145,9 @@ def a_body(
         "type": "Microsoft.Automation/automationAccounts/softwareUpdateConfigurations",
         "properties": {
             "updateConfiguration": {
-                "operatingSystem": "Windows",
-                "windows": {
-                    "includedUpdateClassifications": "Critical, Security",
-                    "excludedKbNumbers": ["5034439"],
-                    "includedKbNumbers": [],
-                    "rebootSetting": "IfRequired",
-                },
-                "linux": None,
+                "operatingSystem": "Windows" if classes is None else "Linux",
+                "windows": windows if classes is None else None,
+                "linux": None if classes is None else linux,
                 "targets": {"azureQueries": queries or None, "nonAzureQueries": None},
                 "duration": format_duration(duration) if duration is not None else None,
                 "azureVirtualMachines": [m if isinstance(m, str) else m.arm_id for m in machines],
@@ -187,7 +197,14 @@ def a_deployment(body: Document) -> Deployment:
         frequency=text_at(body, "properties.scheduleInfo.frequency"),
         next_run=parse_time(at(body, "properties.scheduleInfo.nextRun")),
         last_modified=parse_time(at(body, "properties.lastModifiedTime")),
+        package_classifications=_words(body, f"{configuration}.linux.includedPackageClassifications"),
+        package_exclusions=tuple(str(m) for m in list_at(body, f"{configuration}.linux.excludedPackageNameMasks")),
     )
+
+
+def _words(body: Document, path: str) -> frozenset[str] | None:
+    text = at(body, path)
+    return frozenset(word.strip().lower() for word in text.split(",")) if isinstance(text, str) else None
 
 
 def a_run(
@@ -213,6 +230,8 @@ def a_machine_run(
     source: str = "",
     error: str = "",
     start: datetime | None = NOW - 4 * DAY,
+    os: str = "",
+    job: str = "",
 ) -> MachineRun:
     target = machine if isinstance(machine, str) else machine.id
     return MachineRun(
@@ -224,6 +243,8 @@ def a_machine_run(
         source_computer_id=source,
         error=error,
         start=start,
+        os=os,
+        job=job,
     )
 
 
@@ -283,6 +304,7 @@ def facts(
     bodies: Iterable[Document] = (),
     runs: Iterable[UpdateRun] = (),
     machine_runs: Iterable[MachineRun] = (),
+    job_outputs: Mapping[str, JobOutput] | None = None,
     user_workers: Iterable[UserWorker] = (),
     searches: Iterable[SavedSearch] = (),
     registrations: Iterable[ProviderRegistration] = (),
@@ -308,6 +330,7 @@ def facts(
         deployments={deployment.id: deployment for deployment in deployments},
         runs=tuple(runs),
         machine_runs=tuple(machine_runs),
+        job_outputs=job_outputs or {},
         user_workers=tuple(user_workers),
         saved_searches={search.id: search for search in searches},
         providers={(one.subscription, one.namespace.lower()): one for one in registrations},
