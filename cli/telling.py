@@ -108,7 +108,7 @@ class Teller:
         kinds = frozenset({"outcome"} if finding is None else {"step", "outcome"})
         entries = self._engine.ledger.entries(self.run, about=finding, kinds=kinds)
         steps: list[Json] = [{**entry.body, "at": format_time(entry.at)} for entry in entries if entry.kind == "step"]
-        ended: dict[str, Json] = {e.about: e.body for e in entries if e.kind == "outcome"}
+        ended: dict[str, Json] = {e.about: {**e.body, "at": format_time(e.at)} for e in entries if e.kind == "outcome"}
         return story({**self._planned, "steps": steps, "outcomes": list(ended.values())})
 
     def _tell(self, lines: tuple[StoryLine, ...]) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.catalogue import Catalogue
 from engine.compare import edited, moved, target_of
-from engine.journal import Case, Journal, Line
+from engine.journal import Case, Journal, Line, ending, objection, observation
 from engine.ports import (
     AzureUnavailable,
     Clock,
@@ -151,14 +151,14 @@ class Engine:
             *(Line(f"unknown:{n}", "unknown", to_json(u)) for n, u in enumerate(unknown)),
             *(Line(f"plan:{t.plan.finding.key}", "plan", to_json(t), t.plan.finding.key) for t in treatments),
             *(Line(f"advice:{d.finding.key}", "advice", _advice(d), d.finding.key) for d in declined),
+            *(ending(request.run, one, Outcome.DECLINED, one.reason) for one in declined),
+            *(observation(request.run, t) for t in treatments if not acting),
+            *(
+                objection(request.run, t.plan, t.verdict)
+                for t in treatments
+                if acting and not isinstance(t.verdict, Allow)
+            ),
         )
-        for one in declined:
-            self.journal.conclude(request.run, request.run, one, Outcome.DECLINED, one.reason)
-        for treatment in treatments:
-            if not acting:
-                self.journal.observe(request.run, treatment)
-            elif not isinstance(treatment.verdict, Allow):
-                self.journal.held(request.run, request.run, treatment.plan, treatment.verdict)
         self._count(request.run, before)
         log.info(
             "survey recorded",

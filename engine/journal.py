@@ -12,9 +12,9 @@ from engine.compare import target_of
 from engine.ports import Clock, Entry, Ledger
 from engine.wire import from_json
 from model.documents import Document
-from model.plans import Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Treatment, Verdict
+from model.plans import Allow, Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Treatment
 from model.states import Outcome
-from model.times import format_time, parse_time
+from model.times import parse_time
 
 log = logging.getLogger("patchwright")
 
@@ -113,30 +113,11 @@ class Journal:
 
     def conclude(self, run: str, attempt: str, about: Plan | Declined, outcome: Outcome, reason: str) -> None:
         """How a finding ended in this attempt; a later attempt has a line of its own."""
-        key = about.finding.key
-        log.info("outcome", extra={"run": run, "finding": key, "outcome": outcome.value, "reason": reason})
-        body: Document = {
-            "finding": key,
-            "remediation": about.remediation,
-            "outcome": outcome.value,
-            "reason": reason,
-            "at": format_time(self.clock.now()),
-        }
-        self.record(run, Line(f"outcome:{attempt}:{key}", "outcome", body, key))
+        self.record(run, ending(attempt, about, outcome, reason))
 
-    def observe(self, run: str, treatment: Treatment) -> None:
-        """A plan that a dry run shows."""
-        why = "a dry run; the plan is saved"
-        if isinstance(treatment.verdict, Hold | Refuse):
-            why += f", and {treatment.verdict.guardrail} would object: {treatment.verdict.reason}"
-        self.conclude(run, run, treatment.plan, Outcome.OBSERVED, why)
-
-    def held(self, run: str, attempt: str, plan: Plan, verdict: Verdict) -> None:
+    def held(self, run: str, attempt: str, plan: Plan, verdict: Hold | Refuse) -> None:
         """A plan that a guardrail objects to."""
-        if isinstance(verdict, Hold | Refuse):
-            outcome = Outcome.HELD if isinstance(verdict, Hold) else Outcome.REFUSED
-            why = f"{verdict.guardrail}: {verdict.reason}"
-            self.conclude(run, attempt, plan, outcome, why)
+        self.record(run, objection(attempt, plan, verdict))
 
     def open_verifications(self, run: str) -> list[tuple[str, datetime]]:
         """Findings whose fix was applied and not yet judged, with the time of the next look."""
@@ -156,3 +137,30 @@ class Journal:
         """What this run itself last wrote, by lower-case resource id; the later lines overtake the earlier."""
         wrote = self.ledger.entries(run, about=resource, kinds=frozenset({"wrote"}))
         return {entry.about: entry.body for entry in wrote}
+
+
+def ending(attempt: str, about: Plan | Declined, outcome: Outcome, reason: str) -> Line:
+    """The line that says how a finding ended; a survey writes hundreds of them at once."""
+    key = about.finding.key
+    log.info("outcome", extra={"finding": key, "outcome": outcome.value, "reason": reason})
+    body: Document = {
+        "finding": key,
+        "remediation": about.remediation,
+        "outcome": outcome.value,
+        "reason": reason,
+    }
+    return Line(f"outcome:{attempt}:{key}", "outcome", body, key)
+
+
+def objection(attempt: str, plan: Plan, verdict: Hold | Refuse) -> Line:
+    """The line for a plan that a guardrail objects to."""
+    outcome = Outcome.HELD if isinstance(verdict, Hold) else Outcome.REFUSED
+    return ending(attempt, plan, outcome, f"{verdict.guardrail}: {verdict.reason}")
+
+
+def observation(run: str, treatment: Treatment) -> Line:
+    """The line for a plan that a dry run shows."""
+    why = "a dry run; the plan is saved"
+    if not isinstance(treatment.verdict, Allow):
+        why += f", and {treatment.verdict.guardrail} would object: {treatment.verdict.reason}"
+    return ending(run, treatment.plan, Outcome.OBSERVED, why)

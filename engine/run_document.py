@@ -48,7 +48,9 @@ def run_document(entries: Sequence[Entry]) -> Document | None:
     run = header.run
     last = status[-1].body if status else {"status": "running"}
     # A later attempt at a finding overtakes what an earlier one said of it.
-    outcomes = {str(entry.body.get("finding")): entry.body for entry in by_kind.get("outcome", [])}
+    outcomes: dict[str, Json] = {
+        entry.about: {**entry.body, "at": format_time(entry.at)} for entry in by_kind.get("outcome", [])
+    }
     facts = by_kind["facts"][0].body if "facts" in by_kind else {}
     requests = [entry.body for entry in by_kind.get("requests", [])]
     return {
