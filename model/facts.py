@@ -30,6 +30,10 @@ class Reading(StrEnum):
     """What the jobs of failed Linux machine runs wrote: requests grow with the failures, not with the fleet."""
     USER_WORKERS = "user-workers"
     """Members of hybrid worker groups that people made; their registration lives in the same registry key."""
+    SYSTEM_GROUPS = "system-groups"
+    """Hybrid worker groups of Update Management, one a machine; they come in the same pages as those of people."""
+    JOBS = "jobs"
+    """The account's jobs around each run in which a machine failed to start, and its usages; else no request."""
     SAVED_SEARCHES = "saved-searches"
     """The workspace's saved searches, among them the scope of Update Management."""
     WORKSPACE = "workspace"
@@ -147,6 +151,44 @@ class UserWorker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SystemGroup:
+    """A machine's own hybrid worker group, which Azure names after the computer and its agent's identity."""
+
+    id: str
+    """Lower-case resource id."""
+    name: str
+    computer: str
+    """Lower-case computer name, fully qualified where the computer is in a domain."""
+    source_computer_id: str
+    """Lower-case identity of the agent that registered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job of the account, whatever it is for."""
+
+    id: str
+    runbook: str
+    status: str
+    """Lower-case: `new`, `activating`, `running`, `completed` …; an open set."""
+    created: datetime | None
+    start: datetime | None
+    """None for one that waits still."""
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much of one of the account's allowances is used."""
+
+    name: str
+    unit: str
+    current: float
+    limit: float
+    """Negative where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSearch:
     id: str
     arm_id: str
@@ -251,3 +293,8 @@ class Facts:
 DEPLOYMENT_TYPE: Final = "Microsoft.Automation/automationAccounts/softwareUpdateConfigurations"
 VIRTUAL_MACHINE_TYPE: Final = "Microsoft.Compute/virtualMachines"
 ARC_MACHINE_TYPE: Final = "Microsoft.HybridCompute/machines"
+
+
+def workers_of(group: str) -> str:
+    """Where the workers of a hybrid worker group are listed; as a document, `value` has all of them."""
+    return f"{group}/hybridrunbookworkers"
