@@ -60,6 +60,8 @@ class Automation:
         router.add("GET", f"{ACCOUNT}/linkedWorkspace", self.linked_workspace)
         router.add("GET", f"{ACCOUNT}/jobs", self.pager)
         router.add("GET", f"{ACCOUNT}/jobs/{{name}}", self.get_member)
+        router.add("GET", f"{ACCOUNT}/jobs/{{name}}/output", self.job_output)
+        router.add("GET", f"{ACCOUNT}/jobs/{{name}}/streams", self.job_streams)
         router.add("GET", f"{ACCOUNT}/usages", lambda call, _: self._all(call))
         router.add("GET", f"{ACCOUNT}/statistics", lambda call, _: self._all(call))
 
@@ -115,6 +117,17 @@ class Automation:
 
     def get_member(self, call: Call, _: Mapping[str, str]) -> Answer:
         return Answer(body=self._found(call.path))
+
+    def job_output(self, call: Call, _: Mapping[str, str]) -> Answer:
+        """Plain text: what a fleet has as the job's `output`."""
+        job = self._found(call.path.rpartition("/")[0], "Job")
+        return Answer(body=text_at(job, "output"))
+
+    def job_streams(self, call: Call, _: Mapping[str, str]) -> Answer:
+        """What a fleet has as the job's `streams`."""
+        job = self._found(call.path.rpartition("/")[0], "Job")
+        streams = [stream for stream in list_at(job, "streams") if isinstance(stream, dict)]
+        return self._page(call, self._filtered(call, streams))
 
     def delete_member(self, call: Call, _: Mapping[str, str]) -> Answer:
         return Answer(status=200 if self.resources.delete(call.path) else 204)

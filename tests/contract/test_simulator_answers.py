@@ -197,6 +197,10 @@ def jobs(azure: Azure) -> None:
     list(client.list_by_automation_account(*azure.account))
     with pytest.raises(ResourceNotFoundError):
         client.get(*azure.account, "nobody")
+    with pytest.raises(ResourceNotFoundError):
+        client.get_output(*azure.account, "nobody")
+    with pytest.raises(ResourceNotFoundError):
+        list(azure.sdk.automation.job_stream.list_by_job(*azure.account, "nobody"))
 
 
 def machines(azure: Azure) -> None:
