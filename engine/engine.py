@@ -407,19 +407,16 @@ class Engine:
         self, run: str, plans: Iterable[Plan], facts: Facts, *, by_person: bool, touched: frozenset[str]
     ) -> list[Treatment]:
         """Judge plans in order, each in the light of what those before it touch."""
-        treatments, now = [], self.clock.now()
+        treatments, plans = [], list(plans)
+        holders = self.ledger.holders([f"treated:{plan.finding.key}" for plan in plans], self.clock.now())
         for plan in plans:
             key = plan.finding.key
-            # A claim that ends as it begins only tells who holds the key now. It is made under another name: under the
-            # run's own it would end the cool-down that the run itself began.
-            looking = f"{run}:looking"
-            holder = self.ledger.claim(f"treated:{key}", looking, now, now)
             situation = Situation(
                 facts=facts,
                 mode=self.settings.mode(plan.finding.state),
                 by_person=by_person,
                 touched=touched,
-                treated_lately=frozenset() if holder in {run, looking} else frozenset({key}),
+                treated_lately=frozenset() if holders.get(f"treated:{key}", run) == run else frozenset({key}),
             )
             verdict = judge(plan, situation, self.catalogue.guardrails)
             if isinstance(verdict, Allow):

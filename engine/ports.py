@@ -191,6 +191,10 @@ class Ledger(Protocol):
         """Take `key` for `holder` unless another holds it still at `now`; answers who holds it afterwards."""
         ...
 
+    def holders(self, keys: Sequence[str], now: datetime) -> Mapping[str, str]:
+        """Who holds each of these keys at `now`; a free one is left out. Changes nothing."""
+        ...
+
     def release(self, key: str, holder: str) -> None:
         """Give `key` back where `holder` has it."""
         ...

@@ -110,6 +110,20 @@ class SqliteLedger:
             row = connection.execute("SELECT holder FROM claims WHERE key = CAST(? AS TEXT)", (utf8(key),)).fetchone()
             return str(row[0])
 
+    def holders(self, keys: Sequence[str], now: datetime) -> dict[str, str]:
+        wanted = [(key, utf8(key)) for key in dict.fromkeys(keys)]
+        with self._reading() as connection:
+            found = (
+                (
+                    key,
+                    connection.execute(
+                        "SELECT holder FROM claims WHERE key = CAST(? AS TEXT) AND until > ?", (bound, write_time(now))
+                    ).fetchone(),
+                )
+                for key, bound in wanted
+            )
+            return {key: str(row[0]) for key, row in found if row}
+
     def release(self, key: str, holder: str) -> None:
         with self._writing() as connection:
             connection.execute(

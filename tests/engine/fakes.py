@@ -23,8 +23,18 @@ from engine.ports import (
 )
 from model.deployments import same_deployment
 from model.documents import Document, Json, at, list_at, text_at
-from model.facts import Facts, Machine, MachineRun, ProviderRegistration, Reading, Row, SavedSearch, UpdateRun
-from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
+from model.facts import (
+    Facts,
+    Machine,
+    MachineRun,
+    PowerState,
+    ProviderRegistration,
+    Reading,
+    Row,
+    SavedSearch,
+    UpdateRun,
+)
+from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine, Step
 from model.times import format_duration, format_time, parse_duration, parse_time
 from tests.builders import DAY, HOUR, MINUTE, NOW, a_beat, an_identity, an_instance_view, facts
 
@@ -91,6 +101,9 @@ class MemoryLedger:
         if held is None or held[0] == holder or held[1] <= now:
             self.claims[key] = (holder, until)
         return self.claims[key][0]
+
+    def holders(self, keys: Sequence[str], now: datetime) -> dict[str, str]:
+        return {key: self.claims[key][0] for key in keys if key in self.claims and self.claims[key][1] > now}
 
     def release(self, key: str, holder: str) -> None:
         if key in self.claims and self.claims[key][0] == holder:
@@ -292,6 +305,11 @@ class Hand:
                     return trouble
                 self.world.registrations[step.subscription] = "Registered"
                 return self._write(f"register {step.namespace}")
+
+            case StartMachine():
+                machine = self.world.machines[step.machine.lower()]
+                self.world.machines[machine.id] = replace(machine, power=PowerState.RUNNING)
+                return self._write(f"start {machine.name}")
 
     def check(self, step: Step, step_id: str, token: Document) -> StepProgress:
         self.asked.append(("check", type(step).__name__))
