@@ -8,7 +8,7 @@ from typing import assert_never
 
 from adapters.clients import Clients
 from adapters.sdk import Rejected, Sdk
-from adapters.steps import deployments, identities, providers, saved_searches, scripts
+from adapters.steps import deployments, identities, power, providers, saved_searches, scripts
 from adapters.steps.door import Door, Refused, escaped
 from engine.ports import (
     AzureUnavailable,
@@ -21,7 +21,7 @@ from engine.ports import (
     StepStale,
 )
 from model.documents import Document
-from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
+from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine, Step
 
 
 class AzureWriter:
@@ -59,6 +59,8 @@ class AzureWriter:
                     return identities.begin(door, step)
                 case RegisterProvider():
                     return providers.begin(door, step)
+                case StartMachine():
+                    return power.begin(door, step)
                 case _:
                     assert_never(step)
 
@@ -79,6 +81,8 @@ class AzureWriter:
                     return identities.check(door, step, token)
                 case RegisterProvider():
                     return providers.check(door, step, token)
+                case StartMachine():
+                    return power.check(door, step, token)
                 case _:
                     assert_never(step)
 

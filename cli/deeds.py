@@ -42,6 +42,9 @@ def deed_of(step: Document) -> Deed:
         case "register-provider":
             what = shown(path.removesuffix("/register").rpartition("/")[2])
             return Deed("+", f"Register {what}", f"registered {what}")
+        case "start-machine":
+            machine = name_of(path.removesuffix("/start"))
+            return Deed("+", f"Start {machine}", f"started {machine}")
         case kind:
             return Deed("~", shown(kind), shown(kind))
 

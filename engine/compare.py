@@ -8,7 +8,16 @@ from itertools import zip_longest
 
 from model.deployments import same_deployment
 from model.documents import Change, Document, Json, at, differences
-from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
+from model.plans import (
+    AwaitIdentity,
+    Plan,
+    PutDeployment,
+    PutSavedSearch,
+    RegisterProvider,
+    RunScript,
+    StartMachine,
+    Step,
+)
 from model.times import parse_time
 
 _EDITED = "properties.lastModifiedTime"
@@ -86,6 +95,8 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
                 {"namespace": saved.namespace, "registrationState": saved.state_before},
                 {"namespace": fresh.namespace, "registrationState": fresh.state_before},
             )
+        case StartMachine(), StartMachine() if saved.machine.lower() == fresh.machine.lower():
+            return _first({"power": saved.power_before}, {"power": fresh.power_before})
         case _:
             return Change(field="target", before=_target(saved), after=_target(fresh))
 
@@ -115,7 +126,7 @@ def _target(step: Step) -> str:
             return step.deployment
         case PutSavedSearch():
             return step.saved_search
-        case RunScript() | AwaitIdentity():
+        case RunScript() | AwaitIdentity() | StartMachine():
             return step.machine
         case RegisterProvider():
             return f"/subscriptions/{step.subscription}/providers/{step.namespace}"

@@ -21,6 +21,7 @@ from model.plans import (
     Refuse,
     RegisterProvider,
     RunScript,
+    StartMachine,
     Step,
     Treatment,
     Verdict,
@@ -170,6 +171,17 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
                 "after": {"registrationState": "Registered"},
                 "diff": [change],
                 "undo": "cannot be undone: unregistering fails while resources exist",
+            }
+        case StartMachine():
+            power: Document = {"field": "power", "before": step.power_before, "after": "running"}
+            return common | {
+                "kind": "start-machine",
+                "method": "POST",
+                "path": f"{step.machine}/start",
+                "before": {"power": step.power_before},
+                "after": {"power": "running"},
+                "diff": [power],
+                "undo": "deallocate the machine again" if step.power_before == "deallocated" else "stop it again",
             }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, Deployment, Facts, Reading
-from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript
+from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 
 
@@ -16,7 +16,7 @@ def resources(plan: Plan) -> frozenset[str]:
                 found.add(step.deployment.lower())
             case PutSavedSearch():
                 found.add(step.saved_search.lower())
-            case RunScript():
+            case RunScript() | StartMachine():
                 found.add(step.machine.lower())
             case RegisterProvider():
                 found.add(f"/subscriptions/{step.subscription}")
@@ -32,7 +32,7 @@ def machines(plan: Plan, facts: Facts) -> frozenset[str]:
     machine of the inventory that lies in its scope and has the deployment's operating system: as many as it may select.
     """
     target = plan.finding.target
-    found = {step.machine.lower() for step in plan.steps if isinstance(step, RunScript)}
+    found = {step.machine.lower() for step in plan.steps if isinstance(step, RunScript | StartMachine)}
     if _is_machine(target):
         found.add(target)
     if deployment := facts.deployments.get(target):

@@ -82,7 +82,17 @@ class RegisterProvider:
     state_before: str
 
 
-type Step = PutDeployment | PutSavedSearch | RunScript | AwaitIdentity | RegisterProvider
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartMachine:
+    """Start an Azure VM; its owner pays for it from then on."""
+
+    machine: str
+    """Resource id in Azure's spelling."""
+    power_before: str
+    """`stopped` or `deallocated`."""
+
+
+type Step = PutDeployment | PutSavedSearch | RunScript | AwaitIdentity | RegisterProvider | StartMachine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,14 @@ from adapters.writer import AzureWriter
 from engine.ports import StepDone, StepFailed, StepPending, StepProgress, StepStale, quiet
 from model.deployments import body_to_put, same_deployment
 from model.documents import Document, Json, at, list_at, text_at
-from model.facts import Reading
+from model.facts import Machine, PowerState, Reading
 from model.plans import (
     AwaitIdentity,
     PutDeployment,
     PutSavedSearch,
     RegisterProvider,
     RunScript,
+    StartMachine,
     Step,
     run_command_name,
 )
@@ -29,6 +30,7 @@ from model.times import format_time, parse_time
 from simulator.fleets import generate
 from tests.adapters.stub import Said, answering
 from tests.adapters.world import World, a_world
+from tests.builders import vm
 from tests.simulator.small_estate import SmallEstate, arc_id
 
 FLEET_SEED = 3
@@ -448,6 +450,41 @@ class TestProviders:
             assert isinstance(progress, StepFailed)
             assert progress.reason == "Registering for more than 30 min"
             assert clock.now() - AClock.START <= timedelta(minutes=31)
+            assert {asked.method for asked in azure.asked} == {"GET"}
+
+
+class TestPower:
+    def stopped(self, world: World) -> Machine:
+        machines = world.facts(Reading.MACHINES).machines.values()
+        return next(m for m in machines if m.power is PowerState.DEALLOCATED)
+
+    def test_a_stopped_machine_is_started_once_and_awaited(self, world: World) -> None:
+        machine = self.stopped(world)
+        step = StartMachine(machine=machine.arm_id, power_before="deallocated")
+        assert isinstance(finished(world, step), StepDone)
+        assert world.facts(Reading.MACHINES).machines[machine.id].power is PowerState.RUNNING
+        # Delivered again: it runs, so there is nothing to do.
+        assert isinstance(finished(world, step), StepDone)
+        assert world.writes() == [f"POST {machine.arm_id}/start"]
+
+    def test_a_machine_in_another_power_state_than_planned_is_left_alone(self, world: World) -> None:
+        machine = self.stopped(world)
+        step = StartMachine(machine=machine.arm_id, power_before="stopped")
+        assert world.writer.begin(step, "s", {}) == StepStale(field="power", planned="stopped", found="deallocated")
+        assert world.writes() == []
+
+    def test_a_machine_that_does_not_come_up_is_given_up_after_half_an_hour(self) -> None:
+        machine = vm("web-01")
+        view: Document = {"properties": {"instanceView": {"statuses": [{"code": "PowerState/starting"}]}}}
+        with answering(lambda _: Said(body=view)) as azure:
+            clock = AClock()
+            writer = AzureWriter(lambda: Clients(azure.url, read_only=False), clock, lambda: None)
+            step = StartMachine(machine=machine, power_before="stopped")
+            progress = writer.begin(step, "s", {})
+            while isinstance(progress, StepPending):
+                clock.sleep_until(clock.now() + progress.look_again)
+                progress = writer.check(step, "s", progress.token)
+            assert progress == StepFailed(reason="the machine is starting after more than 30 min")
             assert {asked.method for asked in azure.asked} == {"GET"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from engine.compare import edited, moved, target_of
 from model.deployments import body_to_put
 from model.documents import Document
-from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, Step
+from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine, Step
 from tests.builders import HOUR, MINUTE, NOW, SCOPE_SEARCH, a_body, a_finding, a_plan, a_saved_search, update_deployment
 
 WEEKLY = update_deployment("Weekly").lower()
@@ -28,11 +28,14 @@ def search(before: str, after: str = "without") -> PutSavedSearch:
 
 SCRIPT = RunScript(machine="/m/One", location="here", script="windows/a.ps1", parameters={"StepId": "1"})
 WAIT = AwaitIdentity(machine="/m/One", workspace_guid="w", not_source_computer_id="old")
+START = StartMachine(machine="/m/One", power_before="deallocated")
 REGISTER = RegisterProvider(subscription="s", namespace="N", state_before="NotRegistered")
 BODY = a_body()
 
 
-@pytest.mark.parametrize("step", [put(BODY), search("x"), SCRIPT, WAIT, REGISTER], ids=lambda step: type(step).__name__)
+@pytest.mark.parametrize(
+    "step", [put(BODY), search("x"), SCRIPT, WAIT, REGISTER, START], ids=lambda step: type(step).__name__
+)
 def test_the_same_plan_has_not_moved(step: Step) -> None:
     assert moved(a_plan(step), a_plan(step), {}) is None
 
@@ -53,6 +56,8 @@ def test_the_same_plan_has_not_moved(step: Step) -> None:
         (WAIT, replace(WAIT, not_source_computer_id="new"), ""),
         (REGISTER, replace(REGISTER, state_before="Unregistered"), "registrationState"),
         (REGISTER, replace(REGISTER, subscription="t"), "target"),
+        (START, replace(START, power_before="stopped"), "power"),
+        (START, replace(START, machine="/m/two"), "target"),
         (SCRIPT, WAIT, "target"),
     ],
 )

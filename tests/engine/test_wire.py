@@ -26,6 +26,7 @@ from model.plans import (
     RegisterProvider,
     RunScript,
     Settle,
+    StartMachine,
     Treatment,
 )
 from model.states import FailureState, Impact
@@ -63,6 +64,7 @@ steps = st.one_of(
     ),
     st.builds(AwaitIdentity, machine=texts, workspace_guid=texts, not_source_computer_id=texts, time_out=lengths),
     st.builds(RegisterProvider, subscription=texts, namespace=texts, state_before=texts),
+    st.builds(StartMachine, machine=texts, power_before=texts),
 )
 plans = st.builds(
     Plan,

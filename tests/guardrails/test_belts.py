@@ -16,7 +16,17 @@ from guardrails.protocol import Guardrail
 from guardrails.scope import Scope
 from guardrails.update_run import UpdateRun
 from model.facts import Facts, Machine
-from model.plans import Allow, AwaitIdentity, Hold, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript
+from model.plans import (
+    Allow,
+    AwaitIdentity,
+    Hold,
+    Plan,
+    PutDeployment,
+    PutSavedSearch,
+    RegisterProvider,
+    RunScript,
+    StartMachine,
+)
 from model.states import FailureState, Mode
 from tests.builders import (
     ELSEWHERE,
@@ -91,6 +101,7 @@ class TestScope:
             (a_plan(PutSavedSearch(saved_search="law/savedSearches/x", before={}, after={})), "refuse"),
             # One step outside is enough.
             (on(WEB, script(WEB), script(FAR)), "refuse"),
+            (on(WEB, StartMachine(machine=FAR.arm_id, power_before="stopped")), "refuse"),
             # Waiting changes nothing.
             (on(WEB, AwaitIdentity(machine=FAR.arm_id, workspace_guid="", not_source_computer_id="")), "pass"),
         ],
