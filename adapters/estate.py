@@ -14,13 +14,16 @@ from adapters.arm import Arm, id_of
 from adapters.clients import Clients
 from adapters.jobs import job_output
 from adapters.log_queries import answer_queries
+from adapters.workspaces import agent_extensions, log_workspace
 from engine.ports import AzureUnavailable, Clock, NotFound, PermissionMissing, Progress, RequestCount
 from model.documents import Document, text_at
 from model.facts import (
     VIRTUAL_MACHINE_TYPE,
+    AgentExtension,
     Deployment,
     Facts,
     JobOutput,
+    LogWorkspace,
     Machine,
     MachineRun,
     ProviderRegistration,
@@ -56,6 +59,8 @@ class _Read:
     job_outputs: dict[str, JobOutput] = field(default_factory=dict)
     user_workers: tuple[UserWorker, ...] = ()
     saved_searches: dict[str, SavedSearch] = field(default_factory=dict)
+    log_workspace: LogWorkspace | None = None
+    agents: tuple[AgentExtension, ...] = ()
     providers: dict[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     workspace_guid: str = ""
@@ -100,6 +105,8 @@ class AzureEstate:
             Reading.MACHINE_RUNS: lambda: self._machine_runs(read, since),
             Reading.USER_WORKERS: lambda: self._user_workers(read),
             Reading.SAVED_SEARCHES: lambda: self._saved_searches(read),
+            Reading.WORKSPACE: lambda: self._workspace(read),
+            Reading.AGENTS: lambda: self._agents(read),
         }
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reading") as pool:
             started: dict[str, Future[None]] = {}
@@ -142,6 +149,8 @@ class AzureEstate:
             job_outputs=read.job_outputs,
             user_workers=read.user_workers,
             saved_searches=read.saved_searches,
+            log_workspace=read.log_workspace,
+            agents=read.agents,
             providers=read.providers,
             rows=read.rows,
             unreadable=read.unreadable,
@@ -227,6 +236,12 @@ class AzureEstate:
     def _saved_searches(self, read: _Read) -> None:
         documents = self.arm.all_of(f"{self.workspace}/savedSearches")
         read.saved_searches = {search.id: search for search in map(parsing.saved_search, documents)}
+
+    def _workspace(self, read: _Read) -> None:
+        read.log_workspace = log_workspace(self.arm, self.account, self.workspace)
+
+    def _agents(self, read: _Read) -> None:
+        read.agents = agent_extensions(self.arm, self.subscriptions)
 
     def _with_provider(self, read: _Read) -> Iterable[str]:
         """Subscriptions that need the provider: those in scope and those that dynamic queries name."""

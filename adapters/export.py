@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from adapters import parsing
+from adapters import graph, parsing
 from adapters.arm import id_of
 from adapters.estate import AT_ONCE, NAMESPACE, AzureEstate
 from adapters.log_queries import NO_TABLE, answer_queries
@@ -108,6 +108,7 @@ class _Documents:
         self.save("subscriptions", "Microsoft.Resources/subscriptions", self._subscriptions)
         self.save("virtualMachines", "Microsoft.Compute/virtualMachines", self._virtual_machines)
         self.save("machines", "Microsoft.HybridCompute/machines", self._arc_machines)
+        self.save("extensions", "Microsoft.Compute/virtualMachines/extensions", self._agent_extensions)
 
     def save(self, name: str, kind: str, read: Callable[[], Iterable[Document]]) -> list[Document]:
         """Read and write one file; what cannot be read is missing, and its file is not written half."""
@@ -191,6 +192,10 @@ class _Documents:
                     yield {**machine, "properties": viewed}
                 else:
                     yield machine
+
+    def _agent_extensions(self) -> Iterable[Document]:
+        # Resource Graph has them in pages; Resource Manager would want to be asked machine by machine.
+        return graph.rows(self.arm, graph.kql("agents-whole"), self.estate.subscriptions)
 
     def _statuses(self, path: str) -> list[Document]:
         return self.arm.all_of(path, {"statusOnly": "true"})

@@ -36,7 +36,7 @@ class Reading(StrEnum):
     """The account's jobs around each run in which a machine failed to start, and its usages; else no request."""
     SAVED_SEARCHES = "saved-searches"
     """The workspace's saved searches, among them the scope of Update Management."""
-    WORKSPACE = "workspace"
+    WORKSPACE = "log-workspace"
     """The workspace itself: its daily cap, its link to the Automation account, its Updates solution."""
     AGENTS = "agents"
     """VM extensions that install the Log Analytics agent, from Resource Graph."""

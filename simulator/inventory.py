@@ -20,12 +20,14 @@ from simulator.resources import ResourceStore
 
 TRACKED: Final = (
     "Microsoft.Compute/virtualMachines",
+    "Microsoft.Compute/virtualMachines/extensions",
     "Microsoft.HybridCompute/machines",
+    "Microsoft.HybridCompute/machines/extensions",
     "Microsoft.Automation/automationAccounts",
     "Microsoft.OperationalInsights/workspaces",
     "Microsoft.OperationsManagement/solutions",
 )
-"""Types that Resource Graph shows in `resources`; what lies below them it does not."""
+"""Types that Resource Graph shows in `resources`; of what lies below them, extensions only."""
 CONTAINERS: Final = ("Microsoft.Resources/subscriptions", "Microsoft.Resources/subscriptions/resourceGroups")
 _COLUMNS: Final = {
     "id": "VARCHAR",

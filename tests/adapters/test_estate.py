@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from adapters.estate import NOT_SUCCEEDED
+from detectors import DETECTORS
 from engine.ports import quiet
 from model.documents import Document, at, list_at, text_at
-from model.facts import PowerState, Reading
+from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, PowerState, Reading
 from model.times import parse_time
 from simulator.fleet import load_folder
 from simulator.fleets import generate
@@ -126,6 +128,7 @@ def test_requests_grow_with_pages_not_with_machines() -> None:
         ({"path": "softwareUpdateConfigurationMachineRuns", "nth": 4}, Reading.MACHINE_RUNS),
         ({"path": "hybridRunbookWorkerGroups"}, Reading.USER_WORKERS),
         ({"path": "savedSearches"}, Reading.SAVED_SEARCHES),
+        ({"path": "linkedWorkspace"}, Reading.WORKSPACE),
         ({"path": "Microsoft.ResourceGraph"}, Reading.MACHINES),
     ],
     ids=lambda value: value if isinstance(value, Reading) else "",
@@ -136,7 +139,8 @@ def test_a_reading_that_fails_is_unreadable_and_the_others_are_there(
     """Its collection is empty rather than short, and the reason says which request it was."""
     own.azure.order({"kind": "error", "status": 403, "code": "AuthorizationFailed", **fault})
     facts = own.facts()
-    assert set(facts.unreadable) == {lost}
+    # Two readings are asked of Resource Graph.
+    assert set(facts.unreadable) == ({lost, Reading.AGENTS} if lost is Reading.MACHINES else {lost})
     assert "403 AuthorizationFailed" in facts.unreadable[lost].what
     collections = {
         Reading.MACHINES: facts.machines,
@@ -145,6 +149,7 @@ def test_a_reading_that_fails_is_unreadable_and_the_others_are_there(
         Reading.MACHINE_RUNS: facts.machine_runs,
         Reading.USER_WORKERS: facts.user_workers,
         Reading.SAVED_SEARCHES: facts.saved_searches,
+        Reading.WORKSPACE: facts.log_workspace,
     }
     assert {reading for reading, read in collections.items() if not read} == {lost}
 
@@ -169,7 +174,8 @@ def test_without_the_workspace_there_are_no_logs(own: World) -> None:
     facts = own.facts()
     assert facts.workspace_guid == ""
     assert facts.rows == {}
-    assert set(facts.unreadable) == {"workspace", "source-id-changed", "cloned-machine", "failed-installations"}
+    queries = {name for detector in DETECTORS for name in detector.queries}
+    assert set(facts.unreadable) == {"workspace", Reading.WORKSPACE, *queries}
 
 
 def test_one_subscription_that_may_not_be_read_is_unknown_alone(own: World) -> None:
@@ -254,3 +260,62 @@ def test_reading_nothing_sends_nothing(own: World) -> None:
     before = len(own.azure.requests())
     own.estate.read(frozenset(), {}, quiet)
     assert len(own.azure.requests()) == before
+
+
+class TestTheWorkspace:
+    def test_it_is_what_its_documents_say(self, world: World) -> None:
+        facts = world.facts(Reading.WORKSPACE)
+
+        workspace = facts.log_workspace
+        assert workspace is not None
+        assert workspace.arm_id == FLEET.workspace
+        assert (workspace.ingestion, workspace.daily_quota_gb) == ("respectquota", -1.0)
+        assert workspace.account_links_to == FLEET.workspace.lower()
+        assert workspace.linked_account == FLEET.account.lower()
+        assert (workspace.has_solution, workspace.pack_enabled) == (True, True)
+
+    @pytest.mark.parametrize(
+        ("left_out", "field", "value"),
+        [
+            ("/linkedWorkspace", "account_links_to", ""),
+            ("/linkedServices/Automation", "linked_account", ""),
+            ("/solutions/Updates(", "has_solution", False),
+            ("/intelligencePacks/Updates", "pack_enabled", False),
+        ],
+    )
+    def test_what_is_not_there_is_absent_and_not_unreadable(self, left_out: str, field: str, value: object) -> None:
+        documents = [document for document in FLEET.documents if left_out not in str(document["id"])]
+        with a_world(replace(FLEET, documents=documents)) as made:
+            facts = made.facts(Reading.WORKSPACE)
+
+        assert facts.unreadable == {}
+        assert getattr(facts.log_workspace, field) == value
+
+
+def test_agents_are_read_from_resource_graph_in_pages() -> None:
+    """Other extensions are none; on an Arc machine it is one all the same."""
+    vm, arc = FLEET.documents[0], "/subscriptions/{}/resourceGroups/rg/providers/Microsoft.HybridCompute/machines/m"
+    kinds = {str(vm["id"]): VIRTUAL_MACHINE_TYPE, arc.format(FLEET.subscriptions[0]): ARC_MACHINE_TYPE}
+    extensions: list[Document] = [
+        {
+            "id": f"{machine}/extensions/{kind}",
+            "name": kind,
+            "type": f"{kinds[machine]}/extensions",
+            "properties": {"publisher": publisher, "type": kind, "settings": {"workspaceId": "AAAA"}},
+        }
+        for machine in kinds
+        for publisher, kind in (
+            ("Microsoft.EnterpriseCloud.Monitoring", "OmsAgentForLinux"),
+            ("microsoft.enterprisecloud.monitoring", "MicrosoftMonitoringAgent"),
+            ("Microsoft.Azure.Monitor", "AzureMonitorLinuxAgent"),
+        )
+    ]
+    with a_world(replace(FLEET, documents=[*FLEET.documents, *extensions]), options=Options(graph_page_size=1)) as made:
+        facts = made.facts(Reading.AGENTS)
+
+    assert facts.unreadable == {}
+    assert {(agent.machine_id, agent.kind, agent.workspace_guid) for agent in facts.agents} == {
+        (machine.lower(), kind, "aaaa")
+        for machine in kinds
+        for kind in ("OmsAgentForLinux", "MicrosoftMonitoringAgent")
+    }
