@@ -18,7 +18,7 @@ from tests.adapters.world import World, a_world
 from tests.contract.openapi import Judge
 
 UNDESCRIBED = frozenset({"intelligencePacks", "subscriptions"})
-"""Last fixed word of a path that no document at hand is about: an export reads these two, a sweep does not."""
+"""Last fixed word of a path that no document at hand is about: an export reads both, a sweep the first."""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,7 @@ def test_every_request_is_one_that_azure_describes(sent: list[Document]) -> None
     problems = {
         f"{method} {path}: {problem}"
         for method, path, body in map(as_sent, sent)
+        if "/intelligencePacks?" not in path
         for problem in judge.request(method, path, body)
     }
     assert problems == set()
@@ -79,6 +80,8 @@ def test_every_kind_of_request_was_among_them(sent: list[Document]) -> None:
     assert {operation.name for operation in operations if operation} == {
         "HybridRunbookWorkerGroup_ListByAutomationAccount",
         "HybridRunbookWorkers_ListByHybridRunbookWorkerGroup",
+        "LinkedServices_Get",
+        "LinkedWorkspace_Get",
         "Providers_Get",
         "Providers_Register",
         "Query_Batch",
@@ -92,6 +95,7 @@ def test_every_kind_of_request_was_among_them(sent: list[Document]) -> None:
         "SoftwareUpdateConfigurations_Create",
         "SoftwareUpdateConfigurations_GetByName",
         "SoftwareUpdateConfigurations_List",
+        "Solutions_Get",
         "VirtualMachineRunCommands_CreateOrUpdate",
         "VirtualMachineRunCommands_Delete",
         "VirtualMachineRunCommands_GetByVirtualMachine",
