@@ -1,8 +1,8 @@
 """`make docs`: the pages that are made from the code, so that they say what it does.
 
-`docs/catalogue.md` comes from the docstrings of detectors and remediations; the table of settings from
-`engine/settings.py`; the plan and the story in README.md from a run on the sample estate, with its random ids and its
-time taken made the same each time. `--check` changes nothing and fails where a page is not current.
+`docs/catalogue.md` comes from the docstrings of detectors and remediations; `docs/openapi.json` from
+`triggers/openapi.py`; the table of settings from `engine/settings.py`; the plan and the story in README.md from a run
+on the sample estate, with its random ids and its time taken made the same each time. `--check` changes nothing and fails where a page is not current.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import ast
 import inspect
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -30,6 +31,7 @@ from remediations.protocol import Remediation
 from simulator.fleets import sample
 from simulator.serve import running
 from tools.demo import COMMAND, settings
+from triggers import openapi
 
 ROOT: Final = Path(__file__).parents[1]
 SHOWN_STATES: Final = ("source-id-changed", "maintenance-window-exceeded")
@@ -73,7 +75,11 @@ def pages() -> Mapping[Path, str]:
     sections = {**run_sections(), "settings": settings_table()}
     for name, text in sections.items():
         readme = replaced(readme, name, text)
-    return {ROOT / "docs" / "catalogue.md": catalogue(), ROOT / "README.md": readme}
+    return {
+        ROOT / "docs" / "catalogue.md": catalogue(),
+        ROOT / "docs" / "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
+        ROOT / "README.md": readme,
+    }
 
 
 def replaced(page: str, name: str, text: str) -> str:

@@ -1,9 +1,6 @@
-"""The HTTP API as OpenAPI 3.1. `python -m triggers.openapi` prints it; `docs/openapi.json` is that text."""
+"""The HTTP API as OpenAPI 3.1; `make docs` writes it to `docs/openapi.json`."""
 
 from __future__ import annotations
-
-import json
-import sys
 
 from model.documents import Document, Json
 from model.states import FailureState, Mode, Outcome
@@ -362,7 +359,3 @@ def _location() -> Document:
 def _object(properties: Document, *, required: list[Json] | None = None) -> Document:
     base: Document = {"type": "object", "additionalProperties": False, "properties": properties}
     return base if required is None else {**base, "required": required}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(document(), indent=2) + "\n")

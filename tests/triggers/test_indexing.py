@@ -109,7 +109,7 @@ def test_importing_the_app_imports_nothing_heavy() -> None:
 
 
 def test_the_description_in_docs_is_current() -> None:
-    """`python -m triggers.openapi > docs/openapi.json` renews it."""
+    """`make docs` renews it."""
     written = (Path(PROJECT) / "docs" / "openapi.json").read_text(encoding="utf-8")
 
     assert json.loads(written) == document()
