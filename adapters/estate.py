@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from adapters import graph, parsing
-from adapters.arm import Arm, id_of
+from adapters import graph, hybrid_workers, parsing
+from adapters.arm import Arm
 from adapters.clients import Clients
 from adapters.jobs import job_output
 from adapters.log_queries import answer_queries
 from adapters.workspaces import agent_extensions, log_workspace
 from engine.ports import AzureUnavailable, Clock, NotFound, PermissionMissing, Progress, RequestCount
-from model.documents import Document, text_at
+from model.documents import Document
 from model.facts import (
     VIRTUAL_MACHINE_TYPE,
     AgentExtension,
     Deployment,
     Facts,
+    Job,
     JobOutput,
     LogWorkspace,
     Machine,
@@ -30,9 +31,12 @@ from model.facts import (
     Reading,
     Row,
     SavedSearch,
+    SystemGroup,
     Unreadable,
     UpdateRun,
+    Usage,
     UserWorker,
+    workers_of,
 )
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 from model.times import format_time
@@ -58,6 +62,10 @@ class _Read:
     machine_runs: tuple[MachineRun, ...] = ()
     job_outputs: dict[str, JobOutput] = field(default_factory=dict)
     user_workers: tuple[UserWorker, ...] = ()
+    system_groups: dict[str, SystemGroup] = field(default_factory=dict)
+    jobs: dict[str, tuple[Job, ...]] = field(default_factory=dict)
+    waiting: tuple[Job, ...] = ()
+    usages: tuple[Usage, ...] = ()
     saved_searches: dict[str, SavedSearch] = field(default_factory=dict)
     log_workspace: LogWorkspace | None = None
     agents: tuple[AgentExtension, ...] = ()
@@ -98,42 +106,30 @@ class AzureEstate:
         now = self.clock.now()
         read = _Read()
         since = now - self.lookback
+        groups: Callable[[], list[Document]] = list
         jobs: dict[str, Callable[[], None]] = {
             Reading.MACHINES: lambda: self._machines(read),
             Reading.DEPLOYMENTS: lambda: self._deployments(read),
             Reading.RUNS: lambda: self._runs(read, since),
             Reading.MACHINE_RUNS: lambda: self._machine_runs(read, since),
-            Reading.USER_WORKERS: lambda: self._user_workers(read),
+            Reading.USER_WORKERS: lambda: self._user_workers(read, groups()),
+            Reading.SYSTEM_GROUPS: lambda: self._system_groups(read, groups()),
             Reading.SAVED_SEARCHES: lambda: self._saved_searches(read),
             Reading.WORKSPACE: lambda: self._workspace(read),
             Reading.AGENTS: lambda: self._agents(read),
         }
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reading") as pool:
             started: dict[str, Future[None]] = {}
+            if readings & {Reading.USER_WORKERS, Reading.SYSTEM_GROUPS}:
+                # One list holds both kinds; asked for first, so that whoever waits for it has a thread to wait in.
+                groups = pool.submit(hybrid_workers.worker_groups, self.arm, self.account).result
             # The queries first: they take longest.
             if queries:
                 started["workspace"] = pool.submit(self._logs, read, dict(queries), progress)
             for reading, job in jobs.items():
                 if reading in readings:
                     started[reading] = pool.submit(_told, progress, reading, job)
-            if Reading.JOB_OUTPUTS in readings:
-                # The machine runs say which jobs failed, and the machines what system they ran on.
-                for first in (Reading.MACHINE_RUNS, Reading.MACHINES):
-                    if first in started:
-                        _settle(read, first, started.pop(first))
-                progress(Reading.JOB_OUTPUTS)
-                started |= {
-                    f"job:{run.id}": pool.submit(self._job_output, read, run) for run in self._failed_on_linux(read)
-                }
-            if Reading.PROVIDERS in readings:
-                # The deployments' dynamic queries name subscriptions that need the provider too.
-                if Reading.DEPLOYMENTS in started:
-                    _settle(read, Reading.DEPLOYMENTS, started.pop(Reading.DEPLOYMENTS))
-                progress(Reading.PROVIDERS)
-                started |= {
-                    f"provider:{subscription}/{NAMESPACE.lower()}": pool.submit(self._provider, read, subscription)
-                    for subscription in self._with_provider(read)
-                }
+            self._read_next(readings, read, started, pool, progress)
             for what, future in started.items():
                 _settle(read, what, future)
         return Facts(
@@ -148,6 +144,13 @@ class AzureEstate:
             machine_runs=read.machine_runs,
             job_outputs=read.job_outputs,
             user_workers=read.user_workers,
+            system_groups=read.system_groups,
+            # What waits still may have waited then: the detector looks when each was created.
+            jobs={
+                run: tuple({job.id: job for job in (*around, *read.waiting)}.values())
+                for run, around in read.jobs.items()
+            },
+            usages=read.usages,
             saved_searches=read.saved_searches,
             log_workspace=read.log_workspace,
             agents=read.agents,
@@ -155,6 +158,45 @@ class AzureEstate:
             rows=read.rows,
             unreadable=read.unreadable,
         )
+
+    def _read_next(
+        self,
+        readings: frozenset[Reading],
+        read: _Read,
+        started: dict[str, Future[None]],
+        pool: ThreadPoolExecutor,
+        progress: Progress,
+    ) -> None:
+        """Begin the readings of which another one says what there is to read."""
+        if Reading.JOB_OUTPUTS in readings:
+            # The machine runs say which jobs failed, and the machines what system they ran on.
+            for first in (Reading.MACHINE_RUNS, Reading.MACHINES):
+                if first in started:
+                    _settle(read, first, started.pop(first))
+            progress(Reading.JOB_OUTPUTS)
+            started |= {
+                f"job:{run.id}": pool.submit(self._job_output, read, run) for run in self._failed_on_linux(read)
+            }
+        if Reading.JOBS in readings:
+            # Jobs matter around the runs in which a machine failed to start.
+            for first in (Reading.RUNS, Reading.MACHINE_RUNS):
+                if first in started:
+                    _settle(read, first, started.pop(first))
+            if failed := hybrid_workers.failed_to_start(read.runs, read.machine_runs):
+                started[Reading.JOBS] = pool.submit(_told, progress, Reading.JOBS, lambda: self._jobs(read))
+                started |= {
+                    f"jobs:{run}": pool.submit(self._jobs_around, read, run, start)
+                    for run, start in failed[: hybrid_workers.MOST_RUNS]
+                }
+        if Reading.PROVIDERS in readings:
+            # The deployments' dynamic queries name subscriptions that need the provider too.
+            if Reading.DEPLOYMENTS in started:
+                _settle(read, Reading.DEPLOYMENTS, started.pop(Reading.DEPLOYMENTS))
+            progress(Reading.PROVIDERS)
+            started |= {
+                f"provider:{subscription}/{NAMESPACE.lower()}": pool.submit(self._provider, read, subscription)
+                for subscription in self._with_provider(read)
+            }
 
     def look_closer(self, facts: Facts, ids: frozenset[str]) -> Facts:
         """See `Estate.look_closer`."""
@@ -173,6 +215,9 @@ class AzureEstate:
 
     def _whole(self, arm_id: str) -> Document:
         try:
+            if arm_id.endswith(workers_of("")):
+                # A list is no resource of its own, and has pages.
+                return {"value": [*self.arm.all_of(arm_id)]}
             parsed = ResourceId.parse(arm_id)
             query = {"$expand": "instanceView"} if parsed.is_type(VIRTUAL_MACHINE_TYPE) else {}
             return self.arm.get(arm_id, query=query)
@@ -223,15 +268,18 @@ class AzureEstate:
     def _job_output(self, read: _Read, run: MachineRun) -> None:
         read.job_outputs[run.id] = job_output(self.arm, self.account, run.job)
 
-    def _user_workers(self, read: _Read) -> None:
-        found: list[UserWorker] = []
-        for group in self.arm.all_of(f"{self.account}/hybridRunbookWorkerGroups"):
-            if not parsing.is_system_group(group):
-                path = id_of(group, "hybrid runbook worker groups")
-                name = text_at(group, "name") or path.rsplit("/", 1)[-1]
-                workers = self.arm.all_of(f"{path}/hybridRunbookWorkers")
-                found += [parsing.user_worker(name, worker) for worker in workers]
-        read.user_workers = tuple(found)
+    def _user_workers(self, read: _Read, groups: list[Document]) -> None:
+        read.user_workers = hybrid_workers.user_workers(self.arm, groups)
+
+    def _system_groups(self, read: _Read, groups: list[Document]) -> None:
+        read.system_groups = hybrid_workers.system_groups(groups)
+
+    def _jobs(self, read: _Read) -> None:
+        read.waiting = hybrid_workers.jobs_waiting(self.arm, self.account)
+        read.usages = hybrid_workers.usages(self.arm, self.account)
+
+    def _jobs_around(self, read: _Read, run: str, start: datetime) -> None:
+        read.jobs[run] = hybrid_workers.jobs_around(self.arm, self.account, start)
 
     def _saved_searches(self, read: _Read) -> None:
         documents = self.arm.all_of(f"{self.workspace}/savedSearches")

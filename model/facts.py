@@ -273,6 +273,11 @@ class Facts:
     job_outputs: Mapping[str, JobOutput] = field(default_factory=dict)
     """By the machine run's id; one that could not be had is in `unreadable` as `job:<machine run>`."""
     user_workers: tuple[UserWorker, ...] = ()
+    system_groups: Mapping[str, SystemGroup] = field(default_factory=dict)
+    jobs: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)
+    """By the id of a run: the jobs that may have been under way when it started. A run that is not here was not
+    asked about."""
+    usages: tuple[Usage, ...] = ()
     saved_searches: Mapping[str, SavedSearch] = field(default_factory=dict)
     log_workspace: LogWorkspace | None = None
     agents: tuple[AgentExtension, ...] = ()

@@ -139,8 +139,9 @@ def test_a_reading_that_fails_is_unreadable_and_the_others_are_there(
     """Its collection is empty rather than short, and the reason says which request it was."""
     own.azure.order({"kind": "error", "status": 403, "code": "AuthorizationFailed", **fault})
     facts = own.facts()
-    # Two readings are asked of Resource Graph.
-    assert set(facts.unreadable) == ({lost, Reading.AGENTS} if lost is Reading.MACHINES else {lost})
+    # Two readings are asked of Resource Graph, and two of the worker groups' list.
+    twins = {Reading.MACHINES: {Reading.AGENTS}, Reading.USER_WORKERS: {Reading.SYSTEM_GROUPS}}
+    assert set(facts.unreadable) == {lost} | twins.get(lost, set())
     assert "403 AuthorizationFailed" in facts.unreadable[lost].what
     collections = {
         Reading.MACHINES: facts.machines,
@@ -152,6 +153,35 @@ def test_a_reading_that_fails_is_unreadable_and_the_others_are_there(
         Reading.WORKSPACE: facts.log_workspace,
     }
     assert {reading for reading, read in collections.items() if not read} == {lost}
+
+
+def test_the_groups_of_machines_come_with_those_of_people_in_one_list() -> None:
+    """Whose a group is stands in its name; the list is asked for once, and no machine's group is looked into."""
+    with a_world(FLEET, options=Options(page_size=7)) as world:
+        facts = world.facts(Reading.USER_WORKERS, Reading.SYSTEM_GROUPS)
+        groups = [g for g in world.azure.requests() if str(g["path"]).lower().endswith("/hybridrunbookworkergroups")]
+    documents = of_type("Microsoft.Automation/automationAccounts/hybridRunbookWorkerGroups")
+    mine = [document for document in documents if not _user(document)]
+    assert {group.name for group in facts.system_groups.values()} == {text_at(d, "name") for d in mine}
+    for group in facts.system_groups.values():
+        assert group.name.lower() == f"{group.computer}_{group.source_computer_id}"
+    assert len(groups) == -(-len(documents) // 7)
+
+
+def test_jobs_are_asked_for_only_around_runs_that_failed_to_start(own: World) -> None:
+    facts = own.facts(Reading.RUNS, Reading.MACHINE_RUNS, Reading.JOBS)
+    failed = {part.run for part in facts.machine_runs if part.status == "failedtostart"}
+    asked = [request for request in own.azure.requests() if str(request["path"]).lower().endswith("/jobs")]
+    assert facts.jobs.keys() == failed
+    # And three lists of those that have not ended.
+    assert len(asked) == len(failed) + 3
+
+
+def test_where_all_machines_started_nobody_asks_for_jobs() -> None:
+    started = [d for d in FLEET.documents if text_at(d, "properties.status") != "FailedToStart"]
+    with a_world(replace(FLEET, documents=started)) as world:
+        world.facts(Reading.RUNS, Reading.MACHINE_RUNS, Reading.JOBS)
+        assert not [r for r in world.azure.requests() if str(r["path"]).lower().endswith("/jobs")]
 
 
 def test_a_truncated_inventory_is_unreadable(own: World) -> None:
