@@ -30,6 +30,7 @@ def log_workspace(arm: Arm, account: str, workspace: str) -> LogWorkspace:
     return LogWorkspace(
         arm_id=text_at(document, "id") or workspace,
         name=text_at(document, "name") or workspace.rsplit("/", 1)[-1],
+        guid=text_at(document, "properties.customerId").lower(),
         ingestion=text_at(document, f"{capping}.dataIngestionStatus").lower(),
         daily_quota_gb=None if isinstance(quota, bool) or not isinstance(quota, int | float) else float(quota),
         quota_resets=parse_time(at(document, f"{capping}.quotaNextResetTime")),

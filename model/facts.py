@@ -210,6 +210,8 @@ class LogWorkspace:
 
     arm_id: str
     name: str
+    guid: str
+    """Lower-case `customerId`: what agents call the workspace."""
     ingestion: str
     """Lower-case `dataIngestionStatus`: `respectquota`, `approachingquota`, `overquota`, …; empty where none came."""
     daily_quota_gb: float | None
