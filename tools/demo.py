@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from model.states import FailureState
 from simulator.fleets import sample
 from simulator.serve import running
 
@@ -32,6 +31,10 @@ def settings(simulated: Mapping[str, str], folder: str) -> dict[str, str]:
         "PATCHWRIGHT_MODES": json.dumps({"*": "act"}),
         "PATCHWRIGHT_LEDGER": f"sqlite:{folder}/ledger.sqlite",
     }
+
+
+STATES: Final = ("automation-rp-not-registered", "cloned-machine", "maintenance-window-exceeded", "source-id-changed")
+"""What the sample estate suffers from: the demo fails where one of them is not found and mended."""
 
 
 def demo() -> int:
@@ -60,7 +63,7 @@ def unmended(document: Mapping[str, list[dict[str, str]]]) -> set[str]:
     planned = {plan["finding"] for plan in document["plans"]}
     mended = {o["finding"] for o in document["outcomes"] if o["outcome"] == "remediated"} & planned
     states = {finding["state"] for finding in document["findings"] if finding["key"] in mended}
-    return {state.value for state in FailureState} - states
+    return set(STATES) - states
 
 
 def _machines() -> int:

@@ -2,7 +2,8 @@
 
 `docs/catalogue.md` comes from the docstrings of detectors and remediations; `docs/openapi.json` from
 `triggers/openapi.py`; the table of settings from `engine/settings.py`; the plan and the story in README.md from a run
-on the sample estate, with its random ids and its time taken made the same each time. `--check` changes nothing and fails where a page is not current.
+on the sample estate, with its random ids and its time taken made the same each time. `--check` changes nothing and
+fails where a page is not current.
 """
 
 from __future__ import annotations
