@@ -31,6 +31,7 @@ from model.facts import (
     Reading,
     Row,
     SavedSearch,
+    Subscription,
     SystemGroup,
     Unreadable,
     UpdateRun,
@@ -46,6 +47,7 @@ AT_ONCE: Final = 6
 MOST_JOBS: Final = 500
 """Outputs of failed jobs that one sweep reads: each is a request and up to a megabyte."""
 NAMESPACE: Final = "Microsoft.Automation"
+SUBSCRIPTIONS_API: Final = "2022-12-01"
 NOT_SUCCEEDED: Final = ("FailedToStart", "MaintenanceWindowExceeded", "Failed", "InProgress")
 """Statuses of machine runs that are worth reading: a fleet that is well has none of them."""
 
@@ -69,6 +71,7 @@ class _Read:
     saved_searches: dict[str, SavedSearch] = field(default_factory=dict)
     log_workspace: LogWorkspace | None = None
     agents: tuple[AgentExtension, ...] = ()
+    visible_subscriptions: dict[str, Subscription] = field(default_factory=dict)
     providers: dict[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     workspace_guid: str = ""
@@ -117,6 +120,7 @@ class AzureEstate:
             Reading.SAVED_SEARCHES: lambda: self._saved_searches(read),
             Reading.WORKSPACE: lambda: self._workspace(read),
             Reading.AGENTS: lambda: self._agents(read),
+            Reading.SUBSCRIPTIONS: lambda: self._subscriptions(read),
         }
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reading") as pool:
             started: dict[str, Future[None]] = {}
@@ -154,6 +158,7 @@ class AzureEstate:
             saved_searches=read.saved_searches,
             log_workspace=read.log_workspace,
             agents=read.agents,
+            visible_subscriptions=read.visible_subscriptions,
             providers=read.providers,
             rows=read.rows,
             unreadable=read.unreadable,
@@ -280,6 +285,10 @@ class AzureEstate:
 
     def _jobs_around(self, read: _Read, run: str, start: datetime) -> None:
         read.jobs[run] = hybrid_workers.jobs_around(self.arm, self.account, start)
+
+    def _subscriptions(self, read: _Read) -> None:
+        documents = self.arm.all_of("/subscriptions", api_version=SUBSCRIPTIONS_API)
+        read.visible_subscriptions = {one.id: one for one in map(parsing.subscription, documents)}
 
     def _saved_searches(self, read: _Read) -> None:
         documents = self.arm.all_of(f"{self.workspace}/savedSearches")

@@ -7,6 +7,7 @@ and identity and the newest of each day, of the other tables the newest row of e
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Final
 
 from adapters import graph, parsing
 from adapters.arm import id_of
-from adapters.estate import AT_ONCE, NAMESPACE, AzureEstate
+from adapters.estate import AT_ONCE, NAMESPACE, SUBSCRIPTIONS_API, AzureEstate
 from adapters.log_queries import NO_TABLE, answer_queries
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing, Progress, quiet
 from model.documents import Document, at, text_at
@@ -25,7 +26,6 @@ from model.facts import Row, Unreadable
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 from model.times import format_time
 
-SUBSCRIPTIONS_API: Final = "2022-12-01"
 NEWEST_OF: Final[Mapping[str, str]] = {
     "Update": "SourceComputerId, UpdateID, Product, ProductArch, Title",
     "UpdateSummary": "SourceComputerId",
@@ -34,6 +34,7 @@ NEWEST_OF: Final[Mapping[str, str]] = {
 """By table, the columns of which the newest row is kept."""
 _BEAT: Final = "_ResourceId, SourceComputerId, VMUUID, Computer, Category"
 _AUTOMATION: Final = "Microsoft.Automation/automationAccounts"
+_SUBSCRIPTION: Final = re.compile("/subscriptions/([^/]+)/")
 _LOGS: Final = "Microsoft.OperationalInsights/workspaces"
 
 
@@ -105,7 +106,7 @@ class _Documents:
         self.save("linkedServices", f"{_LOGS}/linkedServices", lambda: arm.all_of(f"{workspace}/linkedServices"))
         self.save("intelligencePacks", f"{_LOGS}/intelligencePacks", self._intelligence_packs)
         self.save("solutions", "Microsoft.OperationsManagement/solutions", self._solutions)
-        self.save("subscriptions", "Microsoft.Resources/subscriptions", self._subscriptions)
+        self.save("subscriptions", "Microsoft.Resources/subscriptions", lambda: self._subscriptions(deployments))
         self.save("virtualMachines", "Microsoft.Compute/virtualMachines", self._virtual_machines)
         self.save("machines", "Microsoft.HybridCompute/machines", self._arc_machines)
         self.save("extensions", "Microsoft.Compute/virtualMachines/extensions", self._agent_extensions)
@@ -176,9 +177,16 @@ class _Documents:
         except NotFound:
             return
 
-    def _subscriptions(self) -> Iterator[Document]:
+    def _subscriptions(self, deployments: list[Document]) -> Iterator[Document]:
         for subscription in self.estate.subscriptions:
             yield self.arm.get(f"/subscriptions/{subscription}", SUBSCRIPTIONS_API)
+        # Those out of scope of which a deployment names machines: whose tenant they are is a fact of the estate.
+        machines = (id_ for document in deployments for id_ in parsing.deployment(document).azure_machines)
+        named = {found[1] for id_ in machines if (found := _SUBSCRIPTION.match(id_))}
+        if others := named - set(self.estate.subscriptions):
+            for document in self.arm.all_of("/subscriptions", api_version=SUBSCRIPTIONS_API):
+                if text_at(document, "subscriptionId").lower() in others:
+                    yield document
 
     def _virtual_machines(self) -> Iterator[Document]:
         for subscription in self.estate.subscriptions:

@@ -14,6 +14,7 @@ from model.facts import (
     PowerState,
     ProviderRegistration,
     SavedSearch,
+    Subscription,
     UpdateRun,
     UserWorker,
 )
@@ -141,6 +142,20 @@ def provider(subscription: str, namespace: str, document: Document) -> ProviderR
     """A resource provider's registration in a subscription."""
     return ProviderRegistration(
         subscription=subscription, namespace=namespace, state=text_at(document, "registrationState")
+    )
+
+
+def subscription(document: Document) -> Subscription:
+    """A subscription. Raises `AzureUnavailable` where it has no id."""
+    guid = text_at(document, "subscriptionId").lower()
+    if not guid:
+        raise AzureUnavailable("a subscription came without its id")
+    managing = [tenant for tenant in list_at(document, "managedByTenants") if isinstance(tenant, dict)]
+    return Subscription(
+        id=guid,
+        name=text_at(document, "displayName"),
+        tenant=text_at(document, "tenantId").lower(),
+        managed_by=tuple(text_at(tenant, "tenantId").lower() for tenant in managing),
     )
 
 

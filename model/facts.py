@@ -42,6 +42,8 @@ class Reading(StrEnum):
     """VM extensions that install the Log Analytics agent, from Resource Graph."""
     PROVIDERS = "providers"
     """Registration of the resource providers in each subscription."""
+    SUBSCRIPTIONS = "subscriptions"
+    """Every subscription that the reader can see, with its tenant."""
 
 
 class PowerState(StrEnum):
@@ -197,6 +199,19 @@ class SavedSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A subscription that the reader can see."""
+
+    id: str
+    """Lower-case GUID."""
+    name: str
+    tenant: str
+    """Lower-case GUID of the tenant that owns it; empty where Azure gave none."""
+    managed_by: tuple[str, ...] = ()
+    """Lower-case GUIDs of the tenants to which Azure Lighthouse delegates it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderRegistration:
     subscription: str
     namespace: str
@@ -283,6 +298,8 @@ class Facts:
     saved_searches: Mapping[str, SavedSearch] = field(default_factory=dict)
     log_workspace: LogWorkspace | None = None
     agents: tuple[AgentExtension, ...] = ()
+    visible_subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    """By lower-case GUID: those in scope, and all others that the reader can see."""
     providers: Mapping[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
     """By lower-case subscription and namespace."""
     rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
