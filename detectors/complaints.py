@@ -22,6 +22,8 @@ AGENT_LOG: Final = "Operations Manager"
 WORKER_LOG: Final = "Microsoft-SMA/Operational"
 SHOWN: Final = 500
 """Characters of a complaint that a finding shows."""
+MOST_NAMED: Final = 50
+"""Machines that a finding on a cause lists; how many they are is told beside it."""
 _BY_NAME: Final = "name:"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from detectors.complaints import QUERIES, SHOWN, told_by_agents
+from detectors.complaints import MOST_NAMED, QUERIES, SHOWN, told_by_agents
 from detectors.error_texts import SeenIn, meaning, plain_text
 from model.documents import Json
 from model.facts import Facts, Reading
@@ -15,8 +15,6 @@ from model.states import FailureState
 from model.times import format_time, parse_time
 
 _OPERATIONS: Final = "operation-complaints"
-MOST_NAMED: Final = 50
-"""Machines that a finding on a cause lists; how many they are is told beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
