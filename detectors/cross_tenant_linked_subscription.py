@@ -23,7 +23,7 @@ class CrossTenantLinkedSubscription:
     Evidence: the subscription of a machine in `azureVirtualMachines` belongs to another tenant than the Automation
     account's, and is not delegated to that one by Azure Lighthouse.
     Healthy: every machine's subscription is of the account's tenant, or delegated to it.
-    Unknown: the subscriptions or deployments could not be read; the reader cannot see the account's subscription, or one
+    Unknown: subscriptions or deployments could not be read; the reader cannot see the account's subscription, or one
     of which a deployment names machines: that one may be another tenant's, or its rights may be missing.
     Source: troubleshooting article, "current tenant is not authorized to access linked subscription" (S4).
     """

@@ -18,7 +18,7 @@ from tests.adapters.world import World, a_world
 from tests.contract.openapi import Judge
 
 UNDESCRIBED = frozenset({"intelligencePacks", "subscriptions"})
-"""Last fixed word of a path that no document at hand is about: an export reads both, a sweep the first."""
+"""Last fixed word of a path that no document at hand is about: both a sweep and an export read them."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_every_request_is_one_that_azure_describes(sent: list[Document]) -> None
     problems = {
         f"{method} {path}: {problem}"
         for method, path, body in map(as_sent, sent)
-        if "/intelligencePacks?" not in path
+        if "/intelligencePacks?" not in path and not path.startswith("/subscriptions?")
         for problem in judge.request(method, path, body)
     }
     assert problems == set()
