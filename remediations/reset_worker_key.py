@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import ClassVar, Final
+from typing import ClassVar
 from urllib.parse import unquote
 
 from model.documents import Document, at, list_at
@@ -17,13 +17,9 @@ from model.facts import Facts, Machine, PowerState, Reading, SavedSearch
 from model.findings import Finding
 from model.plans import AwaitIdentity, Declined, Plan, PutSavedSearch, RunScript, Settle, Step
 from model.resource_ids import vm_ids
+from model.scope_queries import SCOPE, TEXT, VM_IDS
 from model.states import FailureState, Impact
 from remediations.protocol import declined
-
-_SCOPE: Final = "updates|microsoftdefaultcomputergroup"
-"""Name of the saved search that says whom Update Management looks after; other solutions have one of their own."""
-_TEXT: Final = r"""(?:"[^"]*"|'[^']*')"""
-_VMUUIDS: Final = re.compile(rf"(\bVMUUID\s+in~?\s*\(\s*)({_TEXT}(?:\s*,\s*{_TEXT})*)(?=\s*\))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +146,9 @@ def _out_of_scope(facts: Facts, machine: Machine) -> Iterator[tuple[SavedSearch,
     spellings = vm_ids(machine.vm_id)
     for search in facts.saved_searches.values():
         query = at(search.document, "properties.query")
-        if unquote(search.id.rsplit("/", 1)[-1]) != _SCOPE or not isinstance(query, str):
+        if unquote(search.id.rsplit("/", 1)[-1]) != SCOPE or not isinstance(query, str):
             continue
-        edited = _VMUUIDS.sub(lambda found: found[1] + _left_out(found[2], spellings), query)
+        edited = VM_IDS.sub(lambda found: found[1] + _left_out(found[2], spellings), query)
         if edited != query:
             after = copy.deepcopy(search.document)
             properties = after["properties"]
@@ -163,7 +159,7 @@ def _out_of_scope(facts: Facts, machine: Machine) -> Iterator[tuple[SavedSearch,
 
 def _left_out(listed: str, spellings: frozenset[str]) -> str:
     """A list of quoted ids without those of one machine; every other character stays as somebody wrote it."""
-    entries = list(re.finditer(_TEXT, listed))
+    entries = list(re.finditer(TEXT, listed))
     kept = [n for n, entry in enumerate(entries) if spellings.isdisjoint(vm_ids(entry[0][1:-1].strip()))]
     if len(kept) == len(entries):
         return listed
