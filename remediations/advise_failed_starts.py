@@ -1,0 +1,131 @@
+"""What a person has to do about machines that fail to start, where Patchwright does nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from model.documents import Json
+from model.facts import Facts, Reading
+from model.findings import Finding
+from model.plans import Declined
+from model.states import FailureState, Impact
+from remediations.protocol import declined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviseVmMoved:
+    """Name the VM under its new resource id in the deployments that name the old one.
+
+    Effect: none; a person decides whether the VM is to be patched where it is now.
+    Declined: always, with both ids and the deployments.
+    """
+
+    id: ClassVar[str] = "advise-vm-moved"
+    fixes: ClassVar[FailureState] = FailureState.VM_MOVED
+    impact: ClassVar[Impact] = Impact.READ_ONLY
+    permissions: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[Reading]] = frozenset()
+
+    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
+        return frozenset()
+
+    def plan(self, finding: Finding, facts: Facts) -> Declined:
+        there = str(finding.evidence.get("movedTo"))
+        naming = sorted(d.name for d in facts.deployments.values() if finding.target in d.azure_machines)
+        return declined(
+            finding,
+            self.id,
+            f"the VM was moved to {there}, and {_listed(naming)} names it where it was",
+            f"In {_listed(naming)}, remove {finding.target}, add {there}, and save, at least 15 minutes before the "
+            "next run.",
+            "A dynamic group finds a VM wherever it is moved within its scope.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviseWorkerUnreachable:
+    """Get a machine's agent to answer again.
+
+    Effect: none.
+    Declined: always, with the commands for this machine's operating system.
+    """
+
+    id: ClassVar[str] = "advise-worker-unreachable"
+    fixes: ClassVar[FailureState] = FailureState.WORKER_UNREACHABLE
+    impact: ClassVar[Impact] = Impact.READ_ONLY
+    permissions: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[Reading]] = frozenset()
+
+    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
+        return frozenset()
+
+    def plan(self, finding: Finding, facts: Facts) -> Declined:
+        machine = facts.machines.get(finding.target)
+        name = finding.name
+        if machine and machine.os == "Linux":
+            restart = f"On {name}: sudo /opt/microsoft/omsagent/bin/service_control restart"
+            log = "If it stays silent, read /var/opt/microsoft/omsagent/run/automationworker/worker.log."
+        else:
+            restart = f"On {name}, in an elevated PowerShell: Restart-Service HealthService"
+            log = "If it stays silent, look for event 4502 in the log `Operations Manager`."
+        seen = finding.evidence.get("lastSeen")
+        return declined(
+            finding,
+            self.id,
+            f"its worker was last seen {seen}" if seen else "its worker was never seen",
+            restart,
+            log,
+            f"From {name}, port 443 must be open to <workspace id>.agentsvc.azure-automation.net and "
+            "*.azure-automation.net; in a network security group, the tag GuestAndHybridManagement.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviseJobLimit:
+    """Spread the deployments of an account that begins more jobs at once than it may.
+
+    Effect: none; when a deployment may run is its owners' decision.
+    Declined: always, with the deployments that began together, and how many jobs there were.
+    """
+
+    id: ClassVar[str] = "advise-job-limit"
+    fixes: ClassVar[FailureState] = FailureState.JOB_LIMIT_REACHED
+    impact: ClassVar[Impact] = Impact.READ_ONLY
+    permissions: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[Reading]] = frozenset()
+
+    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
+        return frozenset()
+
+    def plan(self, finding: Finding, facts: Facts) -> Declined:
+        said = finding.evidence
+        deployments = _texts(said.get("deployments"))
+        starts = _texts([run.get("start") for run in _objects(said.get("runs"))])
+        sizes = {
+            deployment.name: len(deployment.azure_machines) + len(deployment.computer_names)
+            for deployment in facts.deployments.values()
+        }
+        big = [f"{name} ({1 + sizes.get(name, 0)} jobs)" for name in deployments]
+        return declined(
+            finding,
+            self.id,
+            f"{said.get('jobs')} jobs of at most {said.get('limit')} at {_listed(starts)}; "
+            f"{said.get('machineCount')} machines failed to start",
+            f"Let these begin at different times, by at least their windows: {_listed(big)}.",
+            f"Or split them: no deployment may name more than {said.get('limit')} machines less one, or spread them "
+            "over several Automation accounts.",
+            "Where the account has another limit, set PATCHWRIGHT_JOB_LIMIT to it.",
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
