@@ -9,9 +9,11 @@ from typing import Final
 
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import (
+    AgentExtension,
     Deployment,
     Facts,
     JobOutput,
+    LogWorkspace,
     Machine,
     MachineRun,
     PowerState,
@@ -294,6 +296,40 @@ def a_saved_search(query: str, *, id_: str = SCOPE_SEARCH, etag: str = 'W/"1"') 
     return SavedSearch(id=id_.lower(), arm_id=id_, etag=etag, document=document)
 
 
+def a_workspace(
+    *,
+    ingestion: str = "respectquota",
+    quota: float | None = -1.0,
+    resets: datetime | None = NOW + 10 * HOUR,
+    sku: str = "PerGB2018",
+    account_links_to: str = WORKSPACE.lower(),
+    linked_account: str = ACCOUNT.lower(),
+    solution: bool = True,
+    pack: bool = True,
+) -> LogWorkspace:
+    """A workspace that takes data in, is linked, and has the Updates solution."""
+    return LogWorkspace(
+        arm_id=WORKSPACE,
+        name="law",
+        guid=WORKSPACE_GUID,
+        ingestion=ingestion,
+        daily_quota_gb=quota,
+        quota_resets=resets,
+        sku=sku,
+        account_links_to=account_links_to,
+        linked_account=linked_account,
+        has_solution=solution,
+        pack_enabled=pack,
+    )
+
+
+def an_agent(
+    machine: Machine, workspace: str = WORKSPACE_GUID, *, kind: str = "MicrosoftMonitoringAgent"
+) -> AgentExtension:
+    """The extension of the Log Analytics agent on a machine."""
+    return AgentExtension(machine_id=machine.id, name=kind, kind=kind, workspace_guid=workspace)
+
+
 def a_registration(subscription: str = SUBSCRIPTION, state: str = "Registered") -> ProviderRegistration:
     return ProviderRegistration(subscription=subscription, namespace="Microsoft.Automation", state=state)
 
@@ -306,6 +342,8 @@ def facts(
     machine_runs: Iterable[MachineRun] = (),
     job_outputs: Mapping[str, JobOutput] | None = None,
     user_workers: Iterable[UserWorker] = (),
+    workspace: LogWorkspace | None = None,
+    agents: Iterable[AgentExtension] = (),
     searches: Iterable[SavedSearch] = (),
     registrations: Iterable[ProviderRegistration] = (),
     rows: Mapping[str, Sequence[Row]] | None = None,
@@ -332,6 +370,8 @@ def facts(
         machine_runs=tuple(machine_runs),
         job_outputs=job_outputs or {},
         user_workers=tuple(user_workers),
+        log_workspace=workspace,
+        agents=tuple(agents),
         saved_searches={search.id: search for search in searches},
         providers={(one.subscription, one.namespace.lower()): one for one in registrations},
         rows={"source-id-changed": (), "cloned-machine": (), "failed-installations": ()}
