@@ -1,0 +1,121 @@
+"""What the repairs of Windows Update inside a machine have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from model.documents import Json, at, list_at
+from model.facts import Facts, Machine, PowerState
+from model.findings import Finding
+from model.plans import Declined, RunScript
+from model.times import parse_time
+from remediations.protocol import declined
+
+RUN_COMMAND: Final = frozenset(
+    {
+        "Microsoft.Compute/virtualMachines/runCommands/write",
+        "Microsoft.Compute/virtualMachines/runCommands/delete",
+    }
+)
+"""The rights that a script on a machine needs."""
+
+
+def unfit(finding: Finding, facts: Facts) -> str | None:
+    """Why no script can be sent to the machine, or None where one can."""
+    machine = facts.machines.get(finding.target)
+    if gap := facts.missing(finding.target):
+        return f"its state could not be read: {gap.what}"
+    if machine is None or machine.is_arc or machine.os.lower() != "windows":
+        return "Patchwright sends scripts to Windows VMs of Azure in its own subscriptions only"
+    if machine.power is not PowerState.RUNNING:
+        return f"it is {machine.power.value}, and Run Command needs it running"
+    document = facts.documents.get(machine.id)
+    if document is None:
+        return "the VM does not exist any more"
+    statuses = list_at(document, "properties.instanceView.vmAgent.statuses")
+    if not any(isinstance(s, dict) and str(s.get("code")).lower() == "provisioningstate/succeeded" for s in statuses):
+        return "its guest agent is not ready, and Run Command needs it"
+    return None
+
+
+def on_the_machine(finding: Finding, facts: Facts) -> frozenset[str]:
+    """The machine's own document, which says whether its guest agent is ready; nothing for one that is not a VM."""
+    machine = facts.machines.get(finding.target)
+    return frozenset() if machine is None or machine.is_arc else frozenset({machine.id})
+
+
+def script(
+    machine: Machine,
+    name: str,
+    *,
+    parameters: dict[str, str] | None = None,
+    undo: str | None = None,
+    time_out: timedelta = timedelta(minutes=10),
+) -> RunScript:
+    """One of the scripts for Windows on a machine; with an undo it is told under which name to keep its record."""
+    step = hashlib.sha256(f"{name}:{machine.id}".encode()).hexdigest()[:16]
+    return RunScript(
+        machine=machine.arm_id,
+        location=machine.location,
+        script=f"windows/{name}.ps1",
+        # The same for the same machine, so that a repeat finds the record of what was before.
+        parameters={**({"StepId": step} if undo else {}), **(parameters or {})},
+        undo_script=f"windows/{undo}.ps1" if undo else None,
+        time_out=time_out,
+    )
+
+
+def deployments_of(finding: Finding, facts: Facts) -> frozenset[str]:
+    """Deployments that name the machine, and those in whose runs it was seen."""
+    seen = {name.lower() for name in texts(finding.evidence.get("deployments"))}
+    return frozenset(
+        d.id for d in facts.deployments.values() if finding.target in d.azure_machines or d.name.lower() in seen
+    )
+
+
+def next_run_of(deployments: Iterable[str], facts: Facts) -> datetime | None:
+    """When the first of the deployments runs again, as far as their documents tell."""
+    documents = [facts.documents[id_] for id_ in deployments if id_ in facts.documents]
+    runs = [parse_time(at(document, "properties.scheduleInfo.nextRun")) for document in documents]
+    return min((run for run in runs if run and run > facts.now), default=None)
+
+
+def texts(value: Json) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def listed(values: Iterable[str], most: int = 10) -> str:
+    """Names in a sentence, and how many more there are."""
+    names = list(values)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def advised(finding: Finding, facts: Facts, remediation: str) -> Declined:
+    """What a person has to do about an error of the update agent: this code, these machines, this server."""
+    evidence = finding.evidence
+    action = str(evidence.get("action"))
+    machines = texts(evidence.get("machines"))
+    those = listed(target.rsplit("/", 1)[-1].removeprefix("name:") for target in machines) if machines else finding.name
+    server = str(evidence.get("server") or "")
+    source = server or "*.update.microsoft.com and download.windowsupdate.com"
+    code = str(evidence.get("code") or "an error without a code")
+    name = f" ({evidence['name']})" if evidence.get("name") else ""
+    why = unfit(finding, facts) if action != "advise" and not machines else None
+    reason = f"{code}{name} needs a person: {why or evidence.get('meaning')}"
+    if action == "rescan" and evidence.get("phase") == "install" and why is None and not machines:
+        reason = f"{code}{name}: {evidence.get('meaning')}. Its next run tries again; where it fails again, a person"
+        reason += " has to look"
+    count = evidence.get("machineCount") or evidence.get("machinesWithThisCode")
+    steps = [f"Machines with {code}: {count}. This is about {those}."]
+    steps += [
+        step.replace("{machines}", those).replace("{source}", source).replace("{code}", code)
+        for step in texts(evidence.get("advice"))
+    ]
+    if updates := texts(evidence.get("updates")):
+        kbs = listed(f"KB{kb.upper().removeprefix('KB')}" for kb in updates)
+        steps.append(f"To see whether it is the deployment, install {kbs} on {those} by hand.")
+    return declined(finding, remediation, reason, *steps)
