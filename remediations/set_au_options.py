@@ -16,7 +16,7 @@ from remediations.windows_updates import RUN_COMMAND, deployments_of, on_the_mac
 
 _BY_HAND = (
     "On the machine: set the DWORD AUOptions under HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU "
-    'to 7 (Server 2016 and later) or 3 (earlier); in a domain have the group policy "Configure Automatic Updates" do it.'
+    "to 7 (Server 2016 and later) or 3 (earlier); in a domain the policy 'Configure Automatic Updates' does it."
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from model.documents import Document, Json, at, list_at, text_at
@@ -12,6 +13,7 @@ from model.facts import (
     AgentExtension,
     Deployment,
     Facts,
+    Job,
     JobOutput,
     LogWorkspace,
     Machine,
@@ -20,9 +22,12 @@ from model.facts import (
     ProviderRegistration,
     Row,
     SavedSearch,
+    SystemGroup,
     Unreadable,
     UpdateRun,
+    Usage,
     UserWorker,
+    workers_of,
 )
 from model.findings import Finding
 from model.plans import Plan, RegisterProvider, Settle, Step
@@ -43,6 +48,8 @@ _GROUP: Final = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-ops/providers"
 ACCOUNT: Final = f"{_GROUP}/Microsoft.Automation/automationAccounts/aa"
 WORKSPACE: Final = f"{_GROUP}/Microsoft.OperationalInsights/workspaces/law"
 WORKSPACE_GUID: Final = "77777777-0000-4000-8000-000000000001"
+QUERIES: Final = tuple(sorted(path.stem for path in (Path(__file__).parents[1] / "detectors").glob("*.kql")))
+"""Names of the detectors' queries: each has been asked, and has no row where a case says nothing."""
 SCOPE_SEARCH: Final = f"{WORKSPACE}/savedSearches/updates|microsoftdefaultcomputergroup"
 
 
@@ -264,6 +271,50 @@ def an_identity(
     }
 
 
+def a_silence(
+    machine: Machine | str, *, last: datetime, source: str = "", vm_id: str | None = None, computer: str = ""
+) -> Document:
+    """A row of `silent-machines.kql`: when a machine that is silent now beat last."""
+    own = "" if isinstance(machine, str) else machine.vm_id
+    return {
+        "MachineId": machine if isinstance(machine, str) else machine.id,
+        "VmId": own if vm_id is None else vm_id,
+        "SourceComputerId": source,
+        "Computer": computer or (machine.rsplit("/", 1)[-1] if isinstance(machine, str) else machine.name),
+        "LastBeat": format_time(last),
+    }
+
+
+def a_system_group(computer: str, source: str) -> SystemGroup:
+    """The worker group that Azure made for a machine's agent."""
+    name = f"{computer}_{source}"
+    id_ = f"{ACCOUNT}/hybridRunbookWorkerGroups/{name}".lower()
+    return SystemGroup(id=id_, name=name, computer=computer.lower(), source_computer_id=source)
+
+
+def its_workers(group: SystemGroup, *seen: datetime | None) -> Document:
+    """The list of a group's workers, each with when it was seen last."""
+    workers: list[Json] = [
+        {"name": guid(f"worker {number}"), "properties": {"lastSeenDateTime": format_time(when) if when else None}}
+        for number, when in enumerate(seen)
+    ]
+    return {"id": workers_of(group.id), "value": workers}
+
+
+def a_job(
+    id_: str,
+    start: datetime | None,
+    end: datetime | None = None,
+    *,
+    status: str = "",
+    created: datetime | None = None,
+) -> Job:
+    """A job that ended, runs, or waits: by which of its times it has."""
+    status = status or ("completed" if end else "running" if start else "new")
+    created = created or start
+    return Job(id=id_, runbook="Patch-MicrosoftOMSComputer", status=status, created=created, start=start, end=end)
+
+
 def a_beat(
     machine: Machine | str, source: str, *, ago: timedelta = MINUTE, vm_id: str | None = None, now: datetime = NOW
 ) -> Document:
@@ -342,6 +393,9 @@ def facts(
     machine_runs: Iterable[MachineRun] = (),
     job_outputs: Mapping[str, JobOutput] | None = None,
     user_workers: Iterable[UserWorker] = (),
+    system_groups: Iterable[SystemGroup] = (),
+    jobs: Mapping[str, Sequence[Job]] | None = None,
+    usages: Iterable[Usage] = (),
     workspace: LogWorkspace | None = None,
     agents: Iterable[AgentExtension] = (),
     searches: Iterable[SavedSearch] = (),
@@ -370,11 +424,14 @@ def facts(
         machine_runs=tuple(machine_runs),
         job_outputs=job_outputs or {},
         user_workers=tuple(user_workers),
+        system_groups={group.id: group for group in system_groups},
+        jobs={run: tuple(around) for run, around in (jobs or {}).items()},
+        usages=tuple(usages),
         log_workspace=workspace,
         agents=tuple(agents),
         saved_searches={search.id: search for search in searches},
         providers={(one.subscription, one.namespace.lower()): one for one in registrations},
-        rows={"source-id-changed": (), "cloned-machine": (), "failed-installations": ()}
+        rows=dict[str, tuple[Row, ...]].fromkeys(QUERIES, ())
         | {name: tuple(found) for name, found in (rows or {}).items()},
         documents={id_: document for id_, document in documents.items() if id_ not in left_out},
         unreadable={name: Unreadable(what=what) for name, what in (unreadable or {}).items()},
