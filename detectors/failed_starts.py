@@ -207,7 +207,11 @@ class FailedStarts:
         if isinstance(seen, Unreadable):
             return Doubt(state=FailureState.WORKER_UNREACHABLE, missing=seen.what)
         now, beat = self.facts.now, self._silent.get(machine.id)
-        if group:
+        changed = self.changed_identity(machine.id)
+        if changed and not beat:
+            # It beats as somebody else: that the old worker is silent, or gone, is what becomes of old ones.
+            return None
+        if group and not changed:
             if seen and now - seen <= UNSEEN:
                 return None
             said = f"was seen last at {format_time(seen)}" if seen else "was never seen"
@@ -217,18 +221,18 @@ class FailedStarts:
                 since=seen or starts[0].started,
                 evidence={"workerGroup": group.name, "lastSeen": format_time(seen) if seen else None},
             )
-        computers = {_short(machine.name), _short(str(beat.get("Computer") or "")) if beat else ""} - {""}
-        if self.changed_identity(machine.id) or not computers.isdisjoint(self._computers):
-            # It registered anew, or may have: whom the deployment called is another matter than whether it can be had.
-            return None
         last = parse_time(beat.get("LastBeat")) if beat else None
         if last and now - last < PURGED:
             return Cause(
                 state=FailureState.WORKER_UNREACHABLE,
-                reason=f"the VM runs, its agent beat last at {format_time(last)}, and it has no worker",
+                reason=f"the VM runs, and its agent beat last at {format_time(last)}",
                 since=last,
-                evidence={"workerGroup": None, "lastSeen": format_time(last)},
+                evidence={"workerGroup": group.name if group else None, "lastSeen": format_time(last)},
             )
+        computers = {_short(machine.name), _short(str(beat.get("Computer") or "")) if beat else ""} - {""}
+        if changed or not computers.isdisjoint(self._computers):
+            # It registered anew, or may have: a name can only make us more careful.
+            return None
         error = starts[0].part.error.lower()
         if error and NO_GROUP not in error:
             return None
