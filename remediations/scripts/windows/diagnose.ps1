@@ -355,7 +355,10 @@ $rules = [ordered]@{
         # A proxy would swallow what is meant for this host alone.
         $request.Proxy = $null
         $request.Timeout = 6000
-        try { $answer = $request.GetResponse() } catch { return 'F:noanswer' }
+        $answer = $null
+        # A refusal is an answer, too; of what never came there is none.
+        try { $answer = $request.GetResponse() } catch { $answer = $_.Exception.GetBaseException().Response }
+        if ($null -eq $answer) { return 'F:noanswer' }
         $code = [int]$answer.StatusCode
         $answer.Close()
         if ($code -eq 200) { return 'P' }
@@ -380,15 +383,18 @@ $rules = [ordered]@{
     'pex' = { if (Test-Arc) { return 'N' } return Get-ExtensionVerdict 'Packages\Plugins\Microsoft.CPlat.Core.WindowsPatchExtension' }
     'wue' = {
         if ((Get-Value "$policy/AU" 'UseWUServer') -eq 1) { return 'N:wsus' }
-        return Get-Reach @('fe2.update.microsoft.com', 'slscr.update.microsoft.com', 'dl.delivery.mp.microsoft.com', 'download.microsoft.com', 'go.microsoft.com')
+        return Get-Reach @('fe2.update.microsoft.com', 'slscr.update.microsoft.com', 'download.microsoft.com', 'go.microsoft.com')
     }
     'wud' = {
         if ((Get-Value "$policy/AU" 'UseWUServer') -eq 1) { return 'N:wsus' }
         # Updates themselves come over plain HTTP; they are signed.
-        $stage = Get-Stage 'download.windowsupdate.com' 80 $false
-        if ($stage -eq 'ok') { return 'P' }
-        if (Get-MachineProxy) { return 'U:proxy' }
-        return "F:$stage"
+        foreach ($name in 'download.windowsupdate.com', 'dl.delivery.mp.microsoft.com') {
+            $stage = Get-Stage $name 80 $false
+            if ($stage -eq 'ok') { continue }
+            if (Get-MachineProxy) { return 'U:proxy' }
+            return "F:$stage"
+        }
+        return 'P'
     }
     'mu' = {
         $id = '7971f918-a847-4430-9279-4a52d1efe18d'
@@ -430,7 +436,7 @@ $rules = [ordered]@{
         $request.Method = 'HEAD'
         $request.Timeout = 8000
         $answer = $null
-        try { $answer = $request.GetResponse() } catch [System.Net.WebException] { $answer = $_.Exception.Response }
+        try { $answer = $request.GetResponse() } catch { $answer = $_.Exception.GetBaseException().Response }
         if ($null -eq $answer) { return 'U:noanswer' }
         $text = $answer.Headers['Date']
         $answer.Close()
