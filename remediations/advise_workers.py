@@ -45,7 +45,7 @@ class AdviseHybridAgentEvent4502(AdviceOnly):
             "its agent reports an error that has no known repair",
             f"What {place} says: {finding.evidence.get('text')}",
             (
-                f"Keep the worker's logs of {finding.name} before anything is restarted: the folder {_SANDBOXES} and the "
+                f"Keep the worker's logs of {finding.name} before any restart: the folder {_SANDBOXES} and the "
                 "event log Microsoft-SMA/Operational."
             ),
             f"On {finding.name}, restart the agent and see whether the event comes back: Restart-Service HealthService",
@@ -101,8 +101,8 @@ class AdviseCrossTenant(AdviceOnly):
             "a machine of another tenant can only be scheduled by its name, or after its subscription was delegated",
             f"In {where(finding, facts)}, take these out of azureVirtualMachines: {', '.join(machines)}{more}.",
             (
-                "Add each of them to nonAzureComputerNames (New-AzAutomationSoftwareUpdateConfiguration -NonAzureComputer) "
-                "by the Computer that its heartbeats carry, and only where exactly one machine beats under that name: "
+                "Add each of them to nonAzureComputerNames (-NonAzureComputer of New-AzAutomationSoftwareUpdateConfiguration)"
+                " by the Computer that its heartbeats carry, and only where exactly one machine beats under that name: "
                 f"they have to report to {_name(facts.workspace)}."
             ),
             (
@@ -194,7 +194,7 @@ class AdviseFailedToEnable(AdviceOnly):
             f"Concerned: {machines}. It says: {finding.evidence.get('text')}",
             _reachable(self.cloud, facts, machines),
             (
-                f"In {_name(facts.workspace)}, check that MicrosoftDefaultScopeConfig-Updates names the machine, and that "
+                f"In {_name(facts.workspace)}, check that MicrosoftDefaultScopeConfig-Updates names it, and that "
                 "the solution Updates is there."
             ),
             (
@@ -220,14 +220,14 @@ class AdviseRegistrationForbidden(AdviceOnly):
         place = where(finding, facts)
         return (
             "the service refuses its registration, for one of four reasons",
-            f"Clock: on {place}, run w32tm /query /status (Linux: chronyc tracking); it may be off by 15 minutes at most.",
+            f"Clock: on {place}, run w32tm /query /status (Linux: chronyc tracking); 15 minutes off is too much.",
             f"Workspace: its agent has to use the id {facts.workspace_guid} and a key of {_name(facts.workspace)}.",
             (
                 f"Region: those of {_name(facts.workspace)} and {_name(facts.account)} have to be a pair that Azure "
                 "supports for linking."
             ),
             (
-                f"Gateway: where {finding.name} goes through a Log Analytics gateway, the gateway has to allow the names "
+                f"Gateway: where {finding.name} goes through a Log Analytics gateway, that has to allow the names "
                 "of Azure Automation."
             ),
         )
@@ -272,8 +272,8 @@ class AdviseWorkerJobLimit(AdviceOnly):
         return (
             "one worker takes about four jobs in half a minute, and more were sent to it",
             (
-                f"Move the start of {deployments} on {where(finding, facts)} away from other deployments and runbooks that "
-                "start there in the same minute."
+                f"Move the start of {deployments} on {where(finding, facts)} away from other deployments and runbooks "
+                "that start there in the same minute."
             ),
             "Or give those runbooks a hybrid worker group with more than one worker.",
         )
