@@ -455,7 +455,10 @@ arc_extension() {
 
 arc_agent() {
     is_azure && { echo N; return; }
-    if is_arc; then echo P; else echo F:missing; fi
+    is_arc && { echo P; return; }
+    # Whether the machine is one of Azure's, which need no such agent, cannot be told.
+    [ -r "$root/sys/class/dmi/id/chassis_asset_tag" ] || { echo U:notag; return; }
+    echo F:missing
 }
 
 arc_service() {
