@@ -8,7 +8,7 @@ from typing import assert_never
 
 from adapters.clients import Clients
 from adapters.sdk import Rejected, Sdk
-from adapters.steps import deployments, identities, power, providers, saved_searches, scripts
+from adapters.steps import deployments, identities, power, providers, quotas, saved_searches, scripts
 from adapters.steps.door import Door, Refused, escaped
 from engine.ports import (
     AzureUnavailable,
@@ -21,7 +21,16 @@ from engine.ports import (
     StepStale,
 )
 from model.documents import Document
-from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine, Step
+from model.plans import (
+    AwaitIdentity,
+    PutDeployment,
+    PutSavedSearch,
+    RegisterProvider,
+    RunScript,
+    SetDailyQuota,
+    StartMachine,
+    Step,
+)
 
 
 class AzureWriter:
@@ -61,6 +70,8 @@ class AzureWriter:
                     return providers.begin(door, step)
                 case StartMachine():
                     return power.begin(door, step)
+                case SetDailyQuota():
+                    return quotas.begin(door, step)
                 case _:
                     assert_never(step)
 
@@ -83,6 +94,8 @@ class AzureWriter:
                     return providers.check(door, step, token)
                 case StartMachine():
                     return power.check(door, step, token)
+                case SetDailyQuota():
+                    return quotas.check(door, step)
                 case _:
                     assert_never(step)
 

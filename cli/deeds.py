@@ -45,6 +45,10 @@ def deed_of(step: Document) -> Deed:
         case "start-machine":
             machine = name_of(path.removesuffix("/start"))
             return Deed("+", f"Start {machine}", f"started {machine}")
+        case "set-daily-quota":
+            cap = next((shown(c.get("after")) for c in objects(step, "diff")), "")
+            what = f"the daily cap of {name_of(path)} to {cap} GB"
+            return Deed("~", f"Raise {what}", f"raised {what}")
         case kind:
             return Deed("~", shown(kind), shown(kind))
 

@@ -15,6 +15,7 @@ from model.plans import (
     PutSavedSearch,
     RegisterProvider,
     RunScript,
+    SetDailyQuota,
     StartMachine,
     Step,
 )
@@ -97,6 +98,11 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
             )
         case StartMachine(), StartMachine() if saved.machine.lower() == fresh.machine.lower():
             return _first({"power": saved.power_before}, {"power": fresh.power_before})
+        case SetDailyQuota(), SetDailyQuota() if saved.workspace.lower() == fresh.workspace.lower():
+            return _first(
+                {"before": {"dailyQuotaGb": saved.gb_before}, "after": {"dailyQuotaGb": saved.gb_after}},
+                {"before": {"dailyQuotaGb": fresh.gb_before}, "after": {"dailyQuotaGb": fresh.gb_after}},
+            )
         case _:
             return Change(field="target", before=_target(saved), after=_target(fresh))
 
@@ -130,3 +136,5 @@ def _target(step: Step) -> str:
             return step.machine
         case RegisterProvider():
             return f"/subscriptions/{step.subscription}/providers/{step.namespace}"
+        case SetDailyQuota():
+            return step.workspace

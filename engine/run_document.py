@@ -21,6 +21,7 @@ from model.plans import (
     Refuse,
     RegisterProvider,
     RunScript,
+    SetDailyQuota,
     StartMachine,
     Step,
     Treatment,
@@ -182,6 +183,17 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
                 "after": {"power": "running"},
                 "diff": [power],
                 "undo": "deallocate the machine again" if step.power_before == "deallocated" else "stop it again",
+            }
+        case SetDailyQuota():
+            cap: Document = {"field": "dailyQuotaGb", "before": step.gb_before, "after": step.gb_after}
+            return common | {
+                "kind": "set-daily-quota",
+                "method": "PATCH",
+                "path": step.workspace,
+                "before": {"properties": {"workspaceCapping": {"dailyQuotaGb": step.gb_before}}},
+                "after": {"properties": {"workspaceCapping": {"dailyQuotaGb": step.gb_after}}},
+                "diff": [cap],
+                "undo": f"set the daily cap to {step.gb_before:g} GB again; what was taken in meanwhile is paid for",
             }
 
 

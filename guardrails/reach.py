@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, Deployment, Facts, Reading
-from model.plans import AwaitIdentity, Plan, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine
+from model.plans import (
+    AwaitIdentity,
+    Plan,
+    PutDeployment,
+    PutSavedSearch,
+    RegisterProvider,
+    RunScript,
+    SetDailyQuota,
+    StartMachine,
+)
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 
 
@@ -20,6 +29,8 @@ def resources(plan: Plan) -> frozenset[str]:
                 found.add(step.machine.lower())
             case RegisterProvider():
                 found.add(f"/subscriptions/{step.subscription}")
+            case SetDailyQuota():
+                found.add(step.workspace.lower())
             case AwaitIdentity():
                 pass
     return frozenset(found)

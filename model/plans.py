@@ -92,7 +92,18 @@ class StartMachine:
     """`stopped` or `deallocated`."""
 
 
-type Step = PutDeployment | PutSavedSearch | RunScript | AwaitIdentity | RegisterProvider | StartMachine
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDailyQuota:
+    """Change how much a Log Analytics workspace takes in a day; its owner pays for what it takes."""
+
+    workspace: str
+    """Resource id in Azure's spelling."""
+    gb_before: float
+    gb_after: float
+    """Always a limit: -1, which is none, is never set."""
+
+
+type Step = PutDeployment | PutSavedSearch | RunScript | AwaitIdentity | RegisterProvider | StartMachine | SetDailyQuota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

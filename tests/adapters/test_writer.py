@@ -14,7 +14,7 @@ from adapters.clients import Clients
 from adapters.writer import AzureWriter
 from engine.ports import StepDone, StepFailed, StepPending, StepProgress, StepStale, quiet
 from model.deployments import body_to_put, same_deployment
-from model.documents import Document, Json, at, list_at, text_at
+from model.documents import Document, Json, at, differences, list_at, text_at
 from model.facts import Machine, PowerState, Reading
 from model.plans import (
     AwaitIdentity,
@@ -22,6 +22,7 @@ from model.plans import (
     PutSavedSearch,
     RegisterProvider,
     RunScript,
+    SetDailyQuota,
     StartMachine,
     Step,
     run_command_name,
@@ -453,6 +454,45 @@ class TestProviders:
             assert {asked.method for asked in azure.asked} == {"GET"}
 
 
+class TestQuotas:
+    def quota(self, world: World) -> float | None:
+        workspace = world.facts(Reading.WORKSPACE).log_workspace
+        return workspace.daily_quota_gb if workspace else None
+
+    def test_the_cap_is_set_once_and_nothing_else_of_the_workspace_changes(self, world: World) -> None:
+        before = world.estate.arm.get(world.fleet.workspace)
+        step = SetDailyQuota(workspace=world.fleet.workspace, gb_before=-1.0, gb_after=5.0)
+        assert isinstance(finished(world, step), StepDone)
+        # Delivered again: it is set, so there is nothing to do.
+        assert isinstance(finished(world, step), StepDone)
+        assert world.writer.check(step, "s", {}) == StepDone()
+        assert self.quota(world) == 5.0
+        assert world.writes() == [f"PATCH {world.fleet.workspace}"]
+        back = SetDailyQuota(workspace=world.fleet.workspace, gb_before=5.0, gb_after=1.0)
+        assert isinstance(finished(world, back), StepDone)
+        after = world.estate.arm.get(world.fleet.workspace)
+        assert [c.field for c in differences(before, after)] == ["properties.workspaceCapping.dailyQuotaGb"]
+
+    def test_another_cap_than_planned_is_left_alone(self, world: World) -> None:
+        step = SetDailyQuota(workspace=world.fleet.workspace, gb_before=1.0, gb_after=2.0)
+        field = "properties.workspaceCapping.dailyQuotaGb"
+        assert world.writer.begin(step, "s", {}) == StepStale(field=field, planned=1.0, found=-1.0)
+        assert world.writer.check(step, "s", {}) == StepStale(field=field, planned=2.0, found=-1.0)
+        assert world.writes() == []
+
+    @pytest.mark.parametrize("gb", [-1.0, 0.0, -5.0])
+    def test_a_cap_is_never_taken_away(self, world: World, gb: float) -> None:
+        """Without one there is no end to what it may cost."""
+        step = SetDailyQuota(workspace=world.fleet.workspace, gb_before=-1.0, gb_after=gb)
+        assert isinstance(world.writer.begin(step, "s", {}), StepFailed)
+        assert world.writes() == []
+
+    def test_something_that_is_no_workspace_is_left_alone(self, world: World) -> None:
+        step = SetDailyQuota(workspace=world.fleet.account, gb_before=-1.0, gb_after=2.0)
+        assert isinstance(world.writer.begin(step, "s", {}), StepFailed)
+        assert world.writes() == []
+
+
 class TestPower:
     def stopped(self, world: World) -> Machine:
         machines = world.facts(Reading.MACHINES).machines.values()
@@ -512,6 +552,7 @@ def steps_of_every_kind(world: World) -> list[Step]:
         PutSavedSearch(saved_search=str(scope["id"]), before=scope, after=requeried(scope, "Heartbeat")),
         a_reset(world),
         RegisterProvider(subscription=lacking.subscription, namespace=lacking.namespace, state_before=lacking.state),
+        SetDailyQuota(workspace=world.fleet.workspace, gb_before=-1.0, gb_after=5.0),
     ]
 
 
@@ -520,7 +561,7 @@ def test_nothing_is_written_while_writing_is_forbidden(world: World, switch: Swi
     switch.reason = "the kill switch is on"
     for step in steps_of_every_kind(world):
         assert world.writer.begin(step, "s", {}) == StepFailed(reason="the kill switch is on")
-    assert switch.asked == 4
+    assert switch.asked == 5
     assert world.writes() == []
 
 
@@ -528,7 +569,7 @@ def test_every_kind_of_write_asks_first(world: World, switch: Switch) -> None:
     for step in steps_of_every_kind(world):
         finished(world, step)
     # The run command's removal is a write as well.
-    assert switch.asked == len(world.writes()) == 5
+    assert switch.asked == len(world.writes()) == 6
 
 
 def written(world: World) -> tuple[str, ...]:

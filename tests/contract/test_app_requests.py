@@ -102,6 +102,7 @@ def test_every_kind_of_request_was_among_them(sent: list[Document]) -> None:
         "VirtualMachineRunCommands_ListByVirtualMachine",
         "VirtualMachines_Get",
         "Workspaces_Get",
+        "Workspaces_Update",
     }
 
 

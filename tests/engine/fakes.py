@@ -34,7 +34,16 @@ from model.facts import (
     SavedSearch,
     UpdateRun,
 )
-from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine, Step
+from model.plans import (
+    AwaitIdentity,
+    PutDeployment,
+    PutSavedSearch,
+    RegisterProvider,
+    RunScript,
+    SetDailyQuota,
+    StartMachine,
+    Step,
+)
 from model.times import format_duration, format_time, parse_duration, parse_time
 from tests.builders import DAY, HOUR, MINUTE, NOW, a_beat, an_identity, an_instance_view, facts
 
@@ -310,6 +319,8 @@ class Hand:
                 machine = self.world.machines[step.machine.lower()]
                 self.world.machines[machine.id] = replace(machine, power=PowerState.RUNNING)
                 return self._write(f"start {machine.name}")
+            case SetDailyQuota():
+                return self._write(f"daily cap {step.gb_after:g} GB")
 
     def check(self, step: Step, step_id: str, token: Document) -> StepProgress:
         self.asked.append(("check", type(step).__name__))

@@ -10,7 +10,16 @@ import pytest
 from engine.compare import edited, moved, target_of
 from model.deployments import body_to_put
 from model.documents import Document
-from model.plans import AwaitIdentity, PutDeployment, PutSavedSearch, RegisterProvider, RunScript, StartMachine, Step
+from model.plans import (
+    AwaitIdentity,
+    PutDeployment,
+    PutSavedSearch,
+    RegisterProvider,
+    RunScript,
+    SetDailyQuota,
+    StartMachine,
+    Step,
+)
 from tests.builders import HOUR, MINUTE, NOW, SCOPE_SEARCH, a_body, a_finding, a_plan, a_saved_search, update_deployment
 
 WEEKLY = update_deployment("Weekly").lower()
@@ -29,12 +38,13 @@ def search(before: str, after: str = "without") -> PutSavedSearch:
 SCRIPT = RunScript(machine="/m/One", location="here", script="windows/a.ps1", parameters={"StepId": "1"})
 WAIT = AwaitIdentity(machine="/m/One", workspace_guid="w", not_source_computer_id="old")
 START = StartMachine(machine="/m/One", power_before="deallocated")
+QUOTA = SetDailyQuota(workspace="/w/One", gb_before=1.0, gb_after=2.0)
 REGISTER = RegisterProvider(subscription="s", namespace="N", state_before="NotRegistered")
 BODY = a_body()
 
 
 @pytest.mark.parametrize(
-    "step", [put(BODY), search("x"), SCRIPT, WAIT, REGISTER, START], ids=lambda step: type(step).__name__
+    "step", [put(BODY), search("x"), SCRIPT, WAIT, REGISTER, START, QUOTA], ids=lambda step: type(step).__name__
 )
 def test_the_same_plan_has_not_moved(step: Step) -> None:
     assert moved(a_plan(step), a_plan(step), {}) is None
@@ -58,6 +68,9 @@ def test_the_same_plan_has_not_moved(step: Step) -> None:
         (REGISTER, replace(REGISTER, subscription="t"), "target"),
         (START, replace(START, power_before="stopped"), "power"),
         (START, replace(START, machine="/m/two"), "target"),
+        (QUOTA, replace(QUOTA, gb_before=1.5), "before.dailyQuotaGb"),
+        (QUOTA, replace(QUOTA, gb_after=2.5), "after.dailyQuotaGb"),
+        (QUOTA, replace(QUOTA, workspace="/w/two"), "target"),
         (SCRIPT, WAIT, "target"),
     ],
 )

@@ -25,6 +25,7 @@ from model.plans import (
     Refuse,
     RegisterProvider,
     RunScript,
+    SetDailyQuota,
     Settle,
     StartMachine,
     Treatment,
@@ -65,6 +66,7 @@ steps = st.one_of(
     st.builds(AwaitIdentity, machine=texts, workspace_guid=texts, not_source_computer_id=texts, time_out=lengths),
     st.builds(RegisterProvider, subscription=texts, namespace=texts, state_before=texts),
     st.builds(StartMachine, machine=texts, power_before=texts),
+    st.builds(SetDailyQuota, workspace=texts, gb_before=st.floats(-1, 1e6), gb_after=st.floats(-1, 1e6)),
 )
 plans = st.builds(
     Plan,
