@@ -101,8 +101,8 @@ class AdviseCrossTenant(AdviceOnly):
             "a machine of another tenant can only be scheduled by its name, or after its subscription was delegated",
             f"In {where(finding, facts)}, take these out of azureVirtualMachines: {', '.join(machines)}{more}.",
             (
-                "Add each of them to nonAzureComputerNames (-NonAzureComputer of New-AzAutomationSoftwareUpdateConfiguration)"
-                " by the Computer that its heartbeats carry, and only where exactly one machine beats under that name: "
+                "Add each to nonAzureComputerNames (New-AzAutomationSoftwareUpdateConfiguration -NonAzureComputer) "
+                "by the Computer that its heartbeats carry, and only where exactly one machine beats under that name: "
                 f"they have to report to {_name(facts.workspace)}."
             ),
             (

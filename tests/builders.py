@@ -22,6 +22,7 @@ from model.facts import (
     ProviderRegistration,
     Row,
     SavedSearch,
+    Subscription,
     SystemGroup,
     Unreadable,
     UpdateRun,
@@ -330,6 +331,28 @@ def a_beat(
     }
 
 
+def a_complaint(
+    machine: Machine | str,
+    said: str,
+    *,
+    ago: timedelta = HOUR,
+    lasting: timedelta = HOUR,
+    times: int = 12,
+    event: int = 4502,
+) -> Document:
+    """A row of `agent-complaints.kql`: what one machine's agent wrote into its event log; text for a machine's id."""
+    name = machine.removeprefix("name:") if isinstance(machine, str) else f"{machine.name}.contoso.com"
+    return {
+        "MachineId": machine if isinstance(machine, str) else machine.id,
+        "Computer": name,
+        "EventID": event,
+        "Text": said,
+        "First": format_time(NOW - ago - lasting),
+        "Last": format_time(NOW - ago),
+        "Times": times,
+    }
+
+
 def a_saved_search(query: str, *, id_: str = SCOPE_SEARCH, etag: str = 'W/"1"') -> SavedSearch:
     document: Document = {
         "id": id_,
@@ -400,6 +423,7 @@ def facts(
     agents: Iterable[AgentExtension] = (),
     searches: Iterable[SavedSearch] = (),
     registrations: Iterable[ProviderRegistration] = (),
+    seen_subscriptions: Iterable[Subscription] = (),
     rows: Mapping[str, Sequence[Row]] | None = None,
     views: Iterable[Document] = (),
     without: Iterable[str] = (),
@@ -431,6 +455,7 @@ def facts(
         agents=tuple(agents),
         saved_searches={search.id: search for search in searches},
         providers={(one.subscription, one.namespace.lower()): one for one in registrations},
+        visible_subscriptions={one.id: one for one in seen_subscriptions},
         rows=dict[str, tuple[Row, ...]].fromkeys(QUERIES, ())
         | {name: tuple(found) for name, found in (rows or {}).items()},
         documents={id_: document for id_, document in documents.items() if id_ not in left_out},
