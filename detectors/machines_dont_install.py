@@ -109,6 +109,7 @@ def _leading(ended: list[UpdateRun], failed: Mapping[tuple[str, str], MachineRun
 
 def _with_needed_updates(failing: dict[str, _Failing], facts: Facts) -> None:
     reporters = Reporters(facts)
+    names = {deployment.name.lower(): deployment.name for deployment in facts.deployments.values()}
     for row in facts.rows["machines-dont-install"]:
         reporting = reporters.of(row)
         if reporting is None:
@@ -116,7 +117,8 @@ def _with_needed_updates(failing: dict[str, _Failing], facts: Facts) -> None:
         one = failing.setdefault(reporting.target, _Failing(reporting=reporting))
         kbs = row.get("KBs")
         one.updates |= dict.fromkeys(str(kb) for kb in kbs if kb) if isinstance(kbs, list) else {}
-        one.deployments.setdefault(str(row.get("Deployment")))
+        name = str(row.get("Deployment"))
+        one.deployments.setdefault(names.get(name, name))
         one.since = _earlier(one.since, parse_time(row.get("Seen")))
 
 
