@@ -214,7 +214,9 @@ def a_deployment(body: Document) -> Deployment:
 
 def _words(body: Document, path: str) -> frozenset[str] | None:
     text = at(body, path)
-    return frozenset(word.strip().lower() for word in text.split(",")) if isinstance(text, str) else None
+    if not isinstance(text, str):
+        return None
+    return frozenset(word.strip().lower() for word in text.split(",") if word.strip())
 
 
 def a_run(
