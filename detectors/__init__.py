@@ -6,13 +6,25 @@ from typing import Final
 
 from detectors.automation_rp_not_registered import AutomationRpNotRegistered
 from detectors.cloned_machine import ClonedMachine
+from detectors.job_limit_reached import JobLimitReached
 from detectors.maintenance_window_exceeded import MaintenanceWindowExceeded
 from detectors.protocol import Detector
 from detectors.source_id_changed import SourceIdChanged
+from detectors.vm_deleted import VmDeleted
+from detectors.vm_moved import VmMoved
+from detectors.vm_stopped import VmStopped
+from detectors.worker_group_purged import WorkerGroupPurged
+from detectors.worker_unreachable import WorkerUnreachable
 
 DETECTORS: Final[tuple[Detector, ...]] = (  # the order is the precedence: causes before what they bring about
     AutomationRpNotRegistered(),  # nothing of a subscription works without it
     ClonedMachine(),  # clones take turns under one identity; that is not a change of identity
+    VmDeleted(),  # why a machine failed to start: in the order of the tree in `failed_starts.py`
+    VmMoved(),
+    VmStopped(),
+    WorkerUnreachable(),
+    WorkerGroupPurged(),
     SourceIdChanged(),
+    JobLimitReached(),  # what none of those explains
     MaintenanceWindowExceeded(),
 )

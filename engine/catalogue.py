@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detectors import DETECTORS
+from detectors.job_limit_reached import JobLimitReached
 from detectors.protocol import Detector, kql
 from engine.settings import Settings
 from guardrails import Guardrail, guardrails
@@ -29,8 +30,12 @@ class Catalogue:
     @classmethod
     def of(cls, settings: Settings) -> Catalogue:
         return cls(
-            detectors=DETECTORS,
-            remediations=remediations(margin=settings.next_run_margin, max_window=settings.max_window),
+            detectors=tuple(
+                replace(d, limit=settings.job_limit) if isinstance(d, JobLimitReached) else d for d in DETECTORS
+            ),
+            remediations=remediations(
+                margin=settings.next_run_margin, max_window=settings.max_window, start_tag=settings.start_tag
+            ),
             guardrails=guardrails(
                 exclude_tag=settings.exclude_tag,
                 max_machines=settings.max_machines,

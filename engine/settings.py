@@ -60,6 +60,12 @@ class Settings:
     """`PATCHWRIGHT_MAX_WINDOW`: no maintenance window is made longer; Azure's own maximum is PT6H."""
     lookback: timedelta = timedelta(days=35)
     """`PATCHWRIGHT_LOOKBACK`: how far back runs are read; a monthly deployment needs more than 31 days."""
+    start_tag: str = "patchwright-start"
+    """`PATCHWRIGHT_START_TAG`: a stopped VM that carries this tag, with any value but `false`, may be started for its
+    next run."""
+    job_limit: int = 50
+    """`PATCHWRIGHT_JOB_LIMIT`: concurrent jobs of the account: 50 with an enterprise agreement or CSP, 10
+    pay-as-you-go, 5 free, 200 in government clouds."""
     ledger: str = ""
     """`PATCHWRIGHT_LEDGER`: `sqlite:PATH`, or a Table service address or connection string; empty: the default of
     where the app runs (`AzureWebJobsStorage` in Functions, `sqlite:.patchwright/ledger.sqlite` on the command line)."""
@@ -102,6 +108,8 @@ class Settings:
             ),
             max_window=reader.duration("MAX_WINDOW", cls.max_window, timedelta(minutes=30), timedelta(hours=6)),
             lookback=reader.duration("LOOKBACK", cls.lookback, timedelta(days=1), timedelta(days=90)),
+            start_tag=reader.text("START_TAG", cls.start_tag),
+            job_limit=reader.number("JOB_LIMIT", cls.job_limit, 1, 100_000),
             ledger=reader.text("LEDGER", ""),
             reader_client_id=reader.guid("READER_CLIENT_ID"),
             writer_client_id=reader.guid("WRITER_CLIENT_ID"),
@@ -126,6 +134,8 @@ _KNOWN: Final = frozenset(
         "NEXT_RUN_MARGIN",
         "MAX_WINDOW",
         "LOOKBACK",
+        "START_TAG",
+        "JOB_LIMIT",
         "LEDGER",
         "READER_CLIENT_ID",
         "WRITER_CLIENT_ID",

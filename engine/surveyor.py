@@ -23,6 +23,9 @@ CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
     FailureState.SOURCE_ID_CHANGED: {
         # Clones take turns under one identity, which looks like a change of identity and is none.
         FailureState.CLONED_MACHINE: "an agent identity of its own: the machine is a clone",
+        # A machine that is down, or does not answer, starts nothing under any identity.
+        FailureState.VM_STOPPED: "a machine that is up: it is stopped, and that comes first",
+        FailureState.WORKER_UNREACHABLE: "a worker that answers: it is silent, and that comes first",
     },
 }
 """What explains a failure state on the same target, and what is then missing to judge it by itself."""

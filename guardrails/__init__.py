@@ -8,6 +8,7 @@ from guardrails.exclusion_tag import ExclusionTag
 from guardrails.mode_of_state import ModeOfState
 from guardrails.protocol import Guardrail, Situation
 from guardrails.scope import Scope
+from guardrails.second_look import SecondLook
 from guardrails.update_run import UpdateRun
 from model.plans import Allow, Plan, Verdict
 
@@ -18,6 +19,7 @@ def guardrails(*, exclude_tag: str, max_machines: int, max_percent: int = 100) -
         Scope(),
         ExclusionTag(tag=exclude_tag),
         ModeOfState(),
+        SecondLook(),
         CoolDown(),
         UpdateRun(),
         BlastRadius(machines=max_machines, percent=max_percent),

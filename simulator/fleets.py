@@ -92,7 +92,7 @@ _STORIES: Final = (
     _Story(1, Stories.swapped_byte_order),
     _Story(1, Stories.moved),
     _Story(1, Stories.restored_from_backup),
-    _Story(1, Stories.stopped),
+    _Story(1, Stories.stopped, injury=True),
     _Story(1, Stories.healed),
     _Story(1, Stories.source_id_changed_alone, injury=True),
     _Story(1, Stories.source_id_changed_too_late, injury=True),

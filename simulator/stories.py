@@ -22,6 +22,7 @@ _RP: Final = FailureState.AUTOMATION_RP_NOT_REGISTERED
 _CLONE: Final = FailureState.CLONED_MACHINE
 _WINDOW: Final = FailureState.MAINTENANCE_WINDOW_EXCEEDED
 _ID: Final = FailureState.SOURCE_ID_CHANGED
+_STOPPED: Final = FailureState.VM_STOPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +217,7 @@ class Stories(Draft):
         failed = Run(parts={vm.id: Part(status="FailedToStart")})
         self.deployment(f"Weekly-{vm.name}", [vm, self.base], schedule, [Run(), Run(), failed])
         self.is_spared([_ID], [vm.key], "the machine was stopped; its identity is what it was")
+        self.suffers(_STOPPED, vm.key, "advice", "stopped when its deployment ran, and not tagged to be started")
 
     def healed(self) -> None:
         vm = self.machine("mail")
@@ -275,7 +277,7 @@ class Stories(Draft):
         for system, vms in self.ordinary.items():
             if vms:
                 self._general_deployments(system, vms)
-        return self.finished((_RP, _CLONE, _WINDOW, _ID))
+        return self.finished((_RP, _CLONE, _WINDOW, _ID, _STOPPED))
 
     def _general_deployments(self, system: str, vms: list[Vm]) -> None:
         """Weekly ones for everybody, each with its share of the machines that lost their identity."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from detectors import DETECTORS
 from engine.inline import TooLongToWait
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing, StepFailed, StepStale
 from model.documents import Document
+from model.facts import Reading
 from model.findings import Detection
 from model.plans import PutDeployment, RunScript, Step
 from model.states import FailureState, Mode
@@ -620,7 +622,8 @@ class TestUnknown:
 
         document = app.document(run)
         assert [f["state"] for f in document["findings"]] == ["automation-rp-not-registered"]
-        assert {u["state"] for u in document["unknown"]} == {"source-id-changed", "maintenance-window-exceeded"}
+        relying = {d.finds.value for d in DETECTORS if Reading.MACHINE_RUNS in d.reads}
+        assert {u["state"] for u in document["unknown"]} == relying
         assert document["facts"]["partial"] == ["GET: 429"]
         assert list(app.outcomes(run).values()) == ["remediated"]
 

@@ -99,6 +99,21 @@ class Estate:
                 found[target] = "advice" if alone or margin < timedelta(minutes=15) else "plan"
         return found
 
+    def vms_stopped(self) -> dict[str, str]:
+        """Failed to start in the newest run of a live deployment, and does not run; nobody tagged it to be started."""
+        off = {
+            id_
+            for id_, vm in self.machines.items()
+            if "PowerState/running" not in [s["code"] for s in vm["properties"]["instanceView"]["statuses"]]
+        }
+        newest = {runs[-1]["name"] for each in self.deployments if self.is_live(each) and (runs := self.runs_of(each))}
+        return {
+            target: "advice"
+            for run in self.machine_runs
+            if run["properties"]["status"] == "FailedToStart" and run["properties"]["correlationId"] in newest
+            and (target := run["properties"]["targetComputer"].lower()) in off
+        }  # fmt: skip
+
     def cloned_machines(self) -> dict[str, str]:
         """One identity, several machines, all of them beating within the last hour."""
         sharers: Mapping[str, set[str]] = defaultdict(set)
@@ -156,6 +171,7 @@ class Estate:
             (state, target): then
             for state, targets in (
                 ("source-id-changed", self.source_id_changed()),
+                ("vm-stopped", self.vms_stopped()),
                 ("cloned-machine", self.cloned_machines()),
                 ("maintenance-window-exceeded", self.windows_exceeded()),
                 ("automation-rp-not-registered", self.unregistered()),

@@ -140,6 +140,7 @@ def test_twenty_machines_hold_every_injury(machines: int, seed: int) -> None:
         ("maintenance-window-exceeded", "plan"),
         ("source-id-changed", "advice"),
         ("source-id-changed", "plan"),
+        ("vm-stopped", "advice"),
     }
 
 
