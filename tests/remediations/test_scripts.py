@@ -12,8 +12,13 @@ from tree_sitter import Language, Node, Parser
 
 from model.plans import Plan, RunScript
 from model.states import FailureState
+from remediations.rescan_updates import RescanUpdates
+from remediations.reset_update_store import ResetUpdateStore
 from remediations.reset_worker_key import ResetWorkerKey
-from tests.builders import a_finding, a_machine, an_instance_view, facts, guid
+from remediations.set_au_options import SetAuOptions
+from remediations.set_reboot_policy import SetRebootPolicy
+from remediations.start_update_service import StartUpdateService
+from tests.builders import a_body, a_finding, a_machine, an_instance_view, facts, guid
 
 FOLDER = Path(__file__).parents[2] / "remediations" / "scripts"
 # The diagnosis, which changes nothing and ends otherwise, has a page of its own: test_diagnose_windows.py.
@@ -51,7 +56,25 @@ def sent() -> list[RunScript]:
     finding = a_finding(FailureState.CLONED_MACHINE, clone.id, evidence={"sourceComputerId": guid("agent")})
     plan = ResetWorkerKey().plan(finding, facts(machines=[clone], views=[an_instance_view(clone)]))
     assert isinstance(plan, Plan)
-    return [step for step in plan.steps if isinstance(step, RunScript)]
+    plans = [plan, *windows_update_plans()]
+    return [step for plan in plans for step in plan.steps if isinstance(step, RunScript)]
+
+
+def windows_update_plans() -> list[Plan]:
+    """Every repair of Windows Update."""
+    web = a_machine("web-01")
+    world = facts(machines=[web], bodies=[a_body(machines=[web])], views=[an_instance_view(web)])
+    answers = [
+        fix.plan(
+            a_finding(fix.fixes, web.id, evidence={"action": fix.id, "phase": "scan", "code": "", "meaning": ""}), world
+        )
+        for fix in (SetAuOptions(), SetRebootPolicy(), StartUpdateService(), ResetUpdateStore())
+    ]
+    rescan = {"action": "rescan", "phase": "scan", "code": "", "meaning": ""}
+    answers.append(RescanUpdates().plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=rescan), world))
+    plans = [answer for answer in answers if isinstance(answer, Plan)]
+    assert len(plans) == len(answers)
+    return plans
 
 
 def test_there_are_scripts() -> None:
@@ -90,7 +113,7 @@ def test_no_path_holds_what_run_command_takes_for_a_line_break(script: Path) -> 
 
 @by_name
 def test_it_leaves_the_guest_agent_alone(script: Path) -> None:
-    """Run Command itself runs under it; only the monitoring agent, another one, and what patching needs are restarted."""
+    """Run Command itself runs under it; only the monitoring agent, another one, and what patching needs restart."""
     commands = [text(node) for node in nodes(tree(script)) if node.type == "command"]
     touched = [c for c in commands if re.match(r"(?i)(re|st)(art|op|art)-|stop-|set-service|sc\.exe|net\b", c)]
 
@@ -129,14 +152,16 @@ def test_a_remediation_sends_exactly_the_parameters_that_its_script_takes() -> N
         assert parameters(FOLDER / step.script) == list(step.parameters)
 
 
-def test_an_undo_script_takes_the_same_parameters_and_what_the_script_reported() -> None:
+def test_an_undo_script_takes_what_the_script_took_and_what_it_reported() -> None:
     """`Sha256` is in the outcome of the script that it undoes, beside the path of the export."""
     for step in sent():
-        assert step.undo_script is not None
+        if step.undo_script is None:
+            continue
         script = (FOLDER / step.script).read_text()
         taken = parameters(FOLDER / step.undo_script)
-        assert taken[: len(step.parameters)] == list(step.parameters)
-        assert [name for name in taken[len(step.parameters) :] if f"{name.lower()} = " not in script.lower()] == []
+        assert "StepId" in taken
+        unknown = [name for name in taken if name not in step.parameters]
+        assert [name for name in unknown if f"{name.lower()} = " not in script.lower()] == []
 
 
 def test_the_parameters_pass_the_patterns_that_the_scripts_check_them_with() -> None:
@@ -172,3 +197,33 @@ def test_the_key_is_exported_before_it_is_removed_and_a_user_worker_stops_both()
 
     places = [script.index(part, script.index("try {")) for part in order]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("script", "order"),
+    [
+        ("set-au-options", ["PartOfDomain", "'CcmExec'", "WriteAllText($file", "New-ItemProperty", "-Path $mark"]),
+        ("set-reboot-policy", ["PartOfDomain", "'CcmExec'", "WriteAllText($file", "New-ItemProperty", "-Path $mark"]),
+        ("start-update-service", ["'DisableWindowsUpdateAccess'", "WriteAllText($file", "Set-Service", "-Path $mark"]),
+        ("reset-update-store", [".IsBusy", "WriteAllText($file", "Stop-Service", "Move-Item", "-Path $mark"]),
+        ("restore-registry", ["-ne $Sha256", "'unknown-hive'", "New-ItemProperty", "-Destination $undone"]),
+        ("restore-update-service", ["-ne $Sha256", "Set-Service", "-Destination $undone"]),
+        ("restore-update-store", ["-ne $Sha256", ".IsBusy", "Stop-Service", "Move-Item", "-Destination $undone"]),
+        ("rescan-updates", ["'service-disabled'", ".IsBusy", "Restart-Service", ".Search("]),
+    ],
+)
+def test_what_was_there_is_recorded_before_the_first_change_and_what_forbids_it_is_asked_first(
+    script: str, order: list[str]
+) -> None:
+    text_ = (FOLDER / "windows" / f"{script}.ps1").read_text()
+
+    places = [text_.index(part, text_.index("try {")) for part in order]
+    assert places == sorted(places)
+
+
+def test_the_update_store_is_renamed_and_never_deleted() -> None:
+    for name in ("reset-update-store", "restore-update-store"):
+        removed = re.findall(
+            r"Remove-Item -LiteralPath ([^,\s}]+(?:, [^,\s}]+)*)", (FOLDER / "windows" / f"{name}.ps1").read_text()
+        )
+        assert {part for each in removed for part in each.split(", ")} <= {"$file", "$mark"}
