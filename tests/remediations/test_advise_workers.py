@@ -93,7 +93,7 @@ def test_advice_needs_no_right_and_no_document(
 def test_evidence_that_is_missing_breaks_nothing(
     adviser: AdviceOnly, evidence: Mapping[str, Json], told: list[str]
 ) -> None:
-    odd: dict[str, Json] = {name: 7 for name in evidence}
+    odd: dict[str, Json] = dict.fromkeys(evidence, 7)
 
     for wrong in ({}, odd):
         assert isinstance(adviser.plan(a_finding(adviser.fixes, f"name:{guid('x')}", evidence=wrong), WORLD), Declined)
