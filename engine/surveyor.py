@@ -20,6 +20,10 @@ from model.times import parse_time
 log = logging.getLogger("patchwright")
 
 CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
+    FailureState.LINUX_PENDING_VS_INSTALLED_DIFFER: {
+        # What a package manager cannot classify it does not install, and it stays pending.
+        FailureState.LINUX_CLASSIFICATION_CAVEAT: "classifications that its machines have: they have none",
+    },
     FailureState.SOURCE_ID_CHANGED: {
         # Clones take turns under one identity, which looks like a change of identity and is none.
         FailureState.CLONED_MACHINE: "an agent identity of its own: the machine is a clone",

@@ -5,13 +5,34 @@ from __future__ import annotations
 from datetime import timedelta
 
 from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved, AdviseWorkerUnreachable
+from remediations.advise_linux_pending import AdviseLinuxPending
+from remediations.advise_linux_run_failed import AdviseLinuxRunFailed
+from remediations.advise_updates import (
+    AdviseInstalledButNotFound,
+    AdviseKb2267602Missing,
+    AdviseMachinesDontInstall,
+    AdviseSupersededShownMissing,
+    AdviseUpdatesAvailableNotShown,
+)
+from remediations.clean_package_cache import CleanPackageCache
+from remediations.configure_packages import ConfigurePackages
+from remediations.exclude_package import ExcludePackage
+from remediations.fix_dependencies import FixDependencies
+from remediations.include_all_classifications import IncludeAllClassifications
 from remediations.protocol import Remediation
 from remediations.readd_machine import ReaddMachine
+from remediations.rebuild_rpmdb import RebuildRpmdb
+from remediations.refresh_metadata import RefreshMetadata
 from remediations.register_automation_provider import RegisterAutomationProvider
 from remediations.remove_deleted_machine import RemoveDeletedMachine
 from remediations.reregister_worker import ReregisterWorker
+from remediations.rescan_updates import RescanUpdates
+from remediations.reset_update_store import ResetUpdateStore
 from remediations.reset_worker_key import ResetWorkerKey
+from remediations.set_au_options import SetAuOptions
+from remediations.set_reboot_policy import SetRebootPolicy
 from remediations.start_stopped_machine import StartStoppedMachine
+from remediations.start_update_service import StartUpdateService
 from remediations.widen_maintenance_window import WidenMaintenanceWindow
 
 
@@ -29,5 +50,24 @@ def remediations(
         ReregisterWorker(),
         ReaddMachine(margin=margin),
         AdviseJobLimit(),
+        AdviseLinuxRunFailed(),  # declines, in words for every cause; those that follow have a plan for one each
+        CleanPackageCache(),
+        RefreshMetadata(),
+        ConfigurePackages(),
+        FixDependencies(),
+        RebuildRpmdb(),
+        ExcludePackage(margin=margin),
+        IncludeAllClassifications(margin=margin),
+        AdviseLinuxPending(),
+        RescanUpdates(),  # changes no setting; says what a person has to do about every code without a repair
+        StartUpdateService(),
+        ResetUpdateStore(),
+        SetAuOptions(),
+        SetRebootPolicy(),
+        AdviseUpdatesAvailableNotShown(),
+        AdviseSupersededShownMissing(),
+        AdviseInstalledButNotFound(),
+        AdviseKb2267602Missing(),
+        AdviseMachinesDontInstall(),
         WidenMaintenanceWindow(margin=margin, maximum=max_window),
     )
