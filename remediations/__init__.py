@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from remediations.add_to_scope import AddToScope
 from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved, AdviseWorkerUnreachable
 from remediations.advise_linux_pending import AdviseLinuxPending
 from remediations.advise_linux_run_failed import AdviseLinuxRunFailed
@@ -14,12 +15,28 @@ from remediations.advise_updates import (
     AdviseSupersededShownMissing,
     AdviseUpdatesAvailableNotShown,
 )
+from remediations.advise_workers import (
+    AdviseCrossTenant,
+    AdviseDuplicateName,
+    AdviseFailedToEnable,
+    AdviseHybridAgentEvent4502,
+    AdviseLinuxWorkerConflict,
+    AdviseRegisteredElsewhere,
+    AdviseRegistrationBlocked,
+    AdviseRegistrationForbidden,
+    AdviseSignalrTimeout,
+    AdviseWorkerJobLimit,
+)
+from remediations.advise_workspace import AdviseUpdatesSolutionMissing, AdviseWorkspaceNotLinked, AdviseWrongWorkspace
 from remediations.clean_package_cache import CleanPackageCache
 from remediations.configure_packages import ConfigurePackages
+from remediations.enable_tls12 import EnableTls12
 from remediations.exclude_package import ExcludePackage
 from remediations.fix_dependencies import FixDependencies
+from remediations.grant_machine_keys import GrantMachineKeys
 from remediations.include_all_classifications import IncludeAllClassifications
 from remediations.protocol import Remediation
+from remediations.raise_daily_cap import RaiseDailyCap
 from remediations.readd_machine import ReaddMachine
 from remediations.rebuild_rpmdb import RebuildRpmdb
 from remediations.refresh_metadata import RefreshMetadata
@@ -29,6 +46,8 @@ from remediations.reregister_worker import ReregisterWorker
 from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
 from remediations.reset_worker_key import ResetWorkerKey
+from remediations.restart_agent import RestartAgentToAssess, RestartSilentAgent
+from remediations.resync_clock import ResyncClock
 from remediations.set_au_options import SetAuOptions
 from remediations.set_reboot_policy import SetRebootPolicy
 from remediations.start_stopped_machine import StartStoppedMachine
@@ -37,12 +56,38 @@ from remediations.widen_maintenance_window import WidenMaintenanceWindow
 
 
 def remediations(
-    *, margin: timedelta, max_window: timedelta, start_tag: str = "patchwright-start"
+    *,
+    margin: timedelta,
+    max_window: timedelta,
+    start_tag: str = "patchwright-start",
+    quota_step_gb: float = 1,
+    quota_ceiling_gb: float = 5,
+    cloud: str = "public",
 ) -> tuple[Remediation, ...]:
     """Every remediation, with the thresholds that settings may change."""
     return (
         RegisterAutomationProvider(),
+        RaiseDailyCap(step_gb=quota_step_gb, ceiling_gb=quota_ceiling_gb),
+        AdviseWorkspaceNotLinked(),
+        AdviseUpdatesSolutionMissing(),
+        AdviseWrongWorkspace(),
+        AddToScope(),
+        RestartSilentAgent(),
+        RestartAgentToAssess(),
+        AdviseCrossTenant(),
         ResetWorkerKey(),
+        AdviseDuplicateName(),
+        ResyncClock(),
+        AdviseRegisteredElsewhere(),
+        EnableTls12(cloud=cloud),
+        GrantMachineKeys(),
+        AdviseRegistrationForbidden(),
+        AdviseSignalrTimeout(cloud=cloud),
+        AdviseFailedToEnable(cloud=cloud),
+        AdviseHybridAgentEvent4502(),
+        AdviseRegistrationBlocked(cloud=cloud),
+        AdviseWorkerJobLimit(),
+        AdviseLinuxWorkerConflict(),
         RemoveDeletedMachine(margin=margin),
         AdviseVmMoved(),
         StartStoppedMachine(tag=start_tag),

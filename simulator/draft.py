@@ -86,7 +86,7 @@ class Draft:
         self.rng = random.Random(seed)  # noqa: S311 - a reproducible estate, not a secret
         self.documents: list[Document] = []
         self.rows: dict[str, list[tuple[datetime, Callable[[], Document]]]] = {
-            table: [] for table in ("Heartbeat", "Update", "UpdateSummary", "UpdateRunProgress")
+            table: [] for table in ("Heartbeat", "Update", "UpdateSummary", "UpdateRunProgress", "Event", "Operation")
         }
         self.guests: dict[str, Document] = {}
         self.found: list[Json] = []
@@ -252,6 +252,17 @@ class Draft:
             update_id=self.guid("kb", kb), kb=kb, status=status, error=error,
         )  # fmt: skip
         self.rows["UpdateRunProgress"].append((when, write))
+
+    def starts(self, vm: Vm, when: datetime) -> None:
+        """The machine's System log says that it started: the workspace collects that log."""
+        self.rows["Event"].append((when, partial(templates.start_event, vm, when)))
+
+    def complains(
+        self, vm: Vm, text: str, *, log: str = "Operations Manager", event: int = 4502, hours: int = 1
+    ) -> None:
+        """The machine's agent writes into its log, some hours ago: the workspace collects that log."""
+        when = self.now - hours * HOUR
+        self.rows["Event"].append((when, partial(templates.agent_event, vm, when, log, event, text)))
 
     def suffers(self, state: FailureState, target: str, then: str, why: str, machines: int = 1) -> None:
         self.injured += machines

@@ -50,7 +50,6 @@ def sample() -> Fleet:
                 (1, Stories.window_exceeded),
                 (1, Stories.window_at_its_maximum),
                 (1, Stories.reinstalled),
-                (2, Stories.same_name_twice),
                 (1, Stories.new_agent),
                 (0, Stories.one_time_long_past),
             )
@@ -83,11 +82,11 @@ _STORIES: Final = (
     _Story(2, Stories.clones, injury=True),
     _Story(0, Stories.registering_provider),
     _Story(0, Stories.one_time_long_past),
-    _Story(0, Stories.exceeded_with_a_download_failure),
+    _Story(0, Stories.exceeded_with_a_download_failure, injury=True),
     _Story(0, Stories.disabled),
     _Story(0, Stories.widened_since),
     _Story(1, Stories.reinstalled),
-    _Story(2, Stories.same_name_twice),
+    _Story(2, Stories.same_name_twice, injury=True),
     _Story(1, Stories.new_agent),
     _Story(1, Stories.swapped_byte_order),
     _Story(1, Stories.moved),
@@ -100,6 +99,8 @@ _STORIES: Final = (
     _Story(1, Stories.window_at_its_maximum, injury=True),
     _Story(1, Stories.window_before_another, injury=True),
     _Story(1, Stories.source_id_changed_once, injury=True),
+    _Story(0, Stories.another_tenant, injury=True),
+    _Story(7, Stories.complaining_agents, injury=True),
 )
 
 _MORE_INJURIES: Final = (

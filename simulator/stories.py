@@ -7,12 +7,14 @@ would have, and what a sweep must say about it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from model.states import FailureState
 from model.times import format_duration
+from simulator import templates
 from simulator.draft import DAY, EXCEEDED, HOUR, Draft, Part, Run
 from simulator.fleet import Fleet
 from simulator.templates import Schedule, Vm
@@ -23,6 +25,21 @@ _CLONE: Final = FailureState.CLONED_MACHINE
 _WINDOW: Final = FailureState.MAINTENANCE_WINDOW_EXCEEDED
 _ID: Final = FailureState.SOURCE_ID_CHANGED
 _STOPPED: Final = FailureState.VM_STOPPED
+_AGENT: Final = FailureState.UPDATE_AGENT_ERROR
+_NAME: Final = FailureState.DUPLICATE_COMPUTER_NAME
+_TENANT: Final = FailureState.CROSS_TENANT_LINKED_SUBSCRIPTION
+_OTHER_ACCOUNT: Final = FailureState.MACHINE_REGISTERED_TO_DIFFERENT_ACCOUNT
+_SILENCED: Final = FailureState.MACHINE_CANNOT_COMMUNICATE
+_CERTIFICATE: Final = FailureState.SELFSIGNED_CERT_FAILURE
+_UNCLASSIFIED: Final = FailureState.HYBRID_AGENT_EVENT_4502
+_COMPLAINTS: Final = (
+    (_OTHER_ACCOUNT, "advice", '{"Message":"Machine is already registered to a different account."}'),
+    (_SILENCED, "plan", "they do not possess a common algorithm"),
+    (_SILENCED, "advice", "Newtonsoft.Json.JsonReaderException: Error parsing positive infinity value."),
+    (_CERTIFICATE, "plan", "CertificateCreationException: Failed to create a self-signed certificate."),
+    (_UNCLASSIFIED, "advice", "Object reference not set to an instance of an object."),
+)
+"""What agents complain about: the state that it means, what comes of it, and the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +61,11 @@ class Stories(Draft):
         self.changed: list[_Changed] = []
         self.base = self.ordinary_machine("Windows")
         """Healthy; lent to stories that need another machine beside their own."""
+        self.starts(self.base, self.now - 20 * DAY)
+        self.complains(self.base, "Received configuration", event=5002, hours=2)
+        self.complains(self.base, "The worker started", log="Microsoft-SMA/Operational", event=15003, hours=2)
+        when = self.now - 20 * HOUR
+        self.rows["Operation"].append((when, partial(templates.operation, self.base, when)))
 
     def ordinary_machine(self, system: str) -> Vm:
         vm = self.machine(self.rng.choice(_ROLES[system]), system)
@@ -152,6 +174,40 @@ class Stories(Draft):
         self.suffers(_WINDOW, target, then, why, count)
         return vms[0], schedule
 
+    def complaining_agents(self) -> None:
+        """One machine for each complaint; and two whose logs say something else, or said it days ago."""
+        said = "A module of type Microsoft.EnterpriseManagement.HealthService.AzureAutomation.HybridAgent: "
+        for state, then, text in _COMPLAINTS:
+            vm = self.ordinary_machine("Windows")
+            for hours in (1, 5, 20):
+                self.complains(vm, f"{said}{text} (try {hours})", hours=hours)
+            self.suffers(state, vm.key, then, f"its agent says: {text}")
+        long_ago, other = self.ordinary_machine("Windows"), self.ordinary_machine("Windows")
+        self.complains(long_ago, f"{said}{_COMPLAINTS[0][2]}", hours=30)
+        self.complains(other, "A module of another component failed.")
+        self.is_spared(
+            sorted({state for state, *_ in _COMPLAINTS}), [long_ago.key, other.key], "said more than a day ago, or of "
+            "another component",
+        )  # fmt: skip
+
+    def another_tenant(self) -> None:
+        """A deployment that names a machine of a partner's subscription; one of a delegated subscription is a decoy."""
+        for delegated in (False, True):
+            name = self.name("Partner")
+            guid, tenant = self.guid("partner", name), self.guid("tenant of", name)
+            document = templates.subscription(guid, name.lower(), tenant)
+            if delegated:
+                document["managedByTenants"] = [{"tenantId": self.guid("tenant")}]
+            self.documents.append(document)
+            parts = self.base.id.split("/")
+            foreign = replace(self.base, id="/".join([*parts[:2], guid, *parts[3:]]))
+            schedule = Schedule(every="Week", next_run=self.later("Week"), duration=2 * HOUR)
+            target = self.deployment(name, [self.base, foreign], schedule)
+            if delegated:
+                self.is_spared([_TENANT], [target], "the other tenant's subscription is delegated by Azure Lighthouse")
+            else:
+                self.suffers(_TENANT, target, "advice", "it names a machine of another tenant's subscription", 0)
+
     # Decoys.
 
     def registering_provider(self) -> None:
@@ -173,6 +229,7 @@ class Stories(Draft):
         for vm in twins:
             self.lives(vm)
             self.ordinary["Windows"].append(vm)
+            self.suffers(_NAME, vm.key, "advice", "another machine bears the same computer name")
         self.is_spared(
             [_ID, _CLONE], [vm.key for vm in twins], "one computer name, but two machines and two identities"
         )
@@ -242,6 +299,7 @@ class Stories(Draft):
         name = self._borrowed("Monthly-Rollup", schedule, ["", "", EXCEEDED], "the same run failed to download")
         self.progress(self.base, name, schedule, 1, kb="5034768", status="InstallFailed", error="0x80244019")
         self.progress(self.base, name, schedule, 1, kb="5034439", status=EXCEEDED)
+        self.suffers(_AGENT, self.base.key, "advice", "an update failed to download: the server does not have it", 0)
 
     def disabled(self) -> None:
         schedule = Schedule(every="Week", next_run=self.later("Week"), duration=2 * HOUR, enabled=False)
@@ -277,7 +335,22 @@ class Stories(Draft):
         for system, vms in self.ordinary.items():
             if vms:
                 self._general_deployments(system, vms)
-        return self.finished((_RP, _CLONE, _WINDOW, _ID, _STOPPED))
+        return self.finished(
+            (
+                _RP,
+                _CLONE,
+                _WINDOW,
+                _ID,
+                _STOPPED,
+                _AGENT,
+                _NAME,
+                _TENANT,
+                _OTHER_ACCOUNT,
+                _SILENCED,
+                _CERTIFICATE,
+                _UNCLASSIFIED,
+            )
+        )
 
     def _general_deployments(self, system: str, vms: list[Vm]) -> None:
         """Weekly ones for everybody, each with its share of the machines that lost their identity."""

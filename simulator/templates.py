@@ -472,6 +472,40 @@ def update_summary(vm: Vm, when: datetime) -> Document:
     }
 
 
+def start_event(vm: Vm, when: datetime) -> Document:
+    return _row("Event", vm, vm.source_id, when) | {
+        "EventLog": "System",
+        "EventID": 6005,
+        "EventLevelName": "Information",
+        "Source": "EventLog",
+        "RenderedDescription": "The Event log service was started.",
+    }
+
+
+def agent_event(vm: Vm, when: datetime, log: str, event: int, text: str) -> Document:
+    """What the machine's agent writes into one of its own logs."""
+    return _row("Event", vm, vm.source_id, when) | {
+        "EventLog": log,
+        "EventID": event,
+        "EventLevelName": "Error" if event in {4502, 15011} else "Information",
+        "Source": "Health Service Modules" if log == "Operations Manager" else "Microsoft-SMA",
+        "RenderedDescription": text,
+    }
+
+
+def operation(vm: Vm, when: datetime) -> Document:
+    """What the workspace writes about itself when all is well."""
+    return {
+        "TimeGenerated": log_time(when),
+        "Computer": vm.computer,
+        "OperationCategory": "Data Collection Status",
+        "OperationStatus": "Succeeded",
+        "Detail": "Data collection resumed",
+        "Solution": "LogManagement",
+        "Type": "Operation",
+    }
+
+
 def update_progress(
     vm: Vm, when: datetime, run_id: str, name: str, *, update_id: str, kb: str, status: str, error: str = ""
 ) -> Document:

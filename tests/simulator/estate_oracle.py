@@ -158,6 +158,20 @@ class Estate:
             found[deployment["id"].lower()] = "advice" if window == "PT6H" or others else "plan"
         return found
 
+    def update_agent_errors(self) -> dict[str, str]:
+        """An update failed with a code in the newest run of its deployment; the only code there is needs a person."""
+        newest: dict[tuple[str, str], Body] = {}
+        for row in self.rows("UpdateRunProgress"):
+            key = (row["_ResourceId"].lower(), row["UpdateRunName"])
+            if key not in newest or when(row["TimeGenerated"]) > when(newest[key]["TimeGenerated"]):
+                newest[key] = row
+        return {
+            row["_ResourceId"].lower(): "advice"
+            for row in self.rows("UpdateRunProgress")
+            if row["ErrorResult"] == "0x80244019"
+            and row["CorrelationId"] == newest[row["_ResourceId"].lower(), row["UpdateRunName"]]["CorrelationId"]
+        }
+
     def unregistered(self) -> dict[str, str]:
         return {
             provider["id"].lower().split("/providers/")[0]: "plan"
@@ -172,6 +186,7 @@ class Estate:
             for state, targets in (
                 ("source-id-changed", self.source_id_changed()),
                 ("vm-stopped", self.vms_stopped()),
+                ("update-agent-error", self.update_agent_errors()),
                 ("cloned-machine", self.cloned_machines()),
                 ("maintenance-window-exceeded", self.windows_exceeded()),
                 ("automation-rp-not-registered", self.unregistered()),
