@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from adapters import graph, parsing
+from adapters import graph, hybrid_workers, parsing
 from adapters.arm import id_of
 from adapters.estate import AT_ONCE, NAMESPACE, SUBSCRIPTIONS_API, AzureEstate
 from adapters.log_queries import NO_TABLE, answer_queries
@@ -87,8 +87,10 @@ class _Documents:
         account, workspace, arm = self.estate.account, self.estate.workspace, self.arm
         self.save("automationAccounts", _AUTOMATION, lambda: [arm.get(account)])
         deployments = self.save("softwareUpdateConfigurations", *self._whole_deployments())
-        for name in ("softwareUpdateConfigurationRuns", "softwareUpdateConfigurationMachineRuns"):
+        runs, machine_runs = (
             self.save(name, f"{_AUTOMATION}/{name}", partial(arm.all_of, f"{account}/{name}", self.since))
+            for name in ("softwareUpdateConfigurationRuns", "softwareUpdateConfigurationMachineRuns")
+        )
         groups = self.save(
             "hybridRunbookWorkerGroups",
             f"{_AUTOMATION}/hybridRunbookWorkerGroups",
@@ -97,8 +99,10 @@ class _Documents:
         self.save(
             "hybridRunbookWorkers",
             f"{_AUTOMATION}/hybridRunbookWorkerGroups/hybridRunbookWorkers",
-            lambda: self._user_workers(groups),
+            lambda: self._workers(groups, machine_runs),
         )
+        self.save("jobs", f"{_AUTOMATION}/jobs", lambda: self._jobs(runs, machine_runs))
+        self.save("usages", f"{_AUTOMATION}/usages", lambda: arm.all_of(f"{account}/usages"))
         self.save("linkedWorkspaces", f"{_AUTOMATION}/linkedWorkspace", self._linked_workspace)
         self.save("providers", "Microsoft.Resources/providers", lambda: self._providers(deployments))
         self.save("workspaces", _LOGS, lambda: [arm.get(workspace)])
@@ -137,11 +141,26 @@ class _Documents:
 
         return f"{_AUTOMATION}/softwareUpdateConfigurations", read
 
-    def _user_workers(self, groups: list[Document]) -> Iterator[Document]:
-        # Only of people's groups, as a sweep reads them: Update Management has a group of its own for each machine.
+    def _workers(self, groups: list[Document], machine_runs: list[Document]) -> Iterator[Document]:
+        # Update Management has a group of its own for each machine; a sweep looks into people's groups, and into those
+        # that a run called in vain.
+        failed = [run for run in map(parsing.machine_run, machine_runs) if run.status == "failedtostart"]
+        called = {run.source_computer_id for run in failed}
+        machines = hybrid_workers.system_groups(groups)
         for group in groups:
-            if not parsing.is_system_group(group):
+            own = machines.get(id_of(group, "hybrid runbook worker groups").lower())
+            if own is None or own.source_computer_id in called:
                 yield from self.arm.all_of(f"{id_of(group, 'hybrid runbook worker groups')}/hybridRunbookWorkers")
+
+    def _jobs(self, runs: list[Document], machine_runs: list[Document]) -> Iterator[Document]:
+        # As a sweep reads them: around the runs in which a machine failed to start.
+        failed = hybrid_workers.failed_to_start(map(parsing.run, runs), map(parsing.machine_run, machine_runs))
+        starts = [start for _, start in failed[: hybrid_workers.MOST_RUNS]]
+        arm, account = self.estate.arm, self.estate.account
+        found = [job for start in starts for job in hybrid_workers.job_documents_around(arm, account, start)]
+        if starts:
+            found += hybrid_workers.job_documents_waiting(arm, account)
+        yield from {id_of(document, "jobs").lower(): document for document in found}.values()
 
     def _linked_workspace(self) -> Iterator[Document]:
         path = f"{self.estate.account}/linkedWorkspace"

@@ -63,19 +63,25 @@ def failed_to_start(runs: Iterable[UpdateRun], machine_runs: Iterable[MachineRun
 
 def jobs_around(arm: Arm, account: str, start: datetime) -> tuple[Job, ...]:
     """The jobs that may have been under way when a run started. Raises as `Arm.get` does."""
+    return tuple({job.id: job for job in map(_job, job_documents_around(arm, account, start))}.values())
+
+
+def job_documents_around(arm: Arm, account: str, start: datetime) -> list[Document]:
+    """The same, as Azure has them. Raises as `Arm.get` does."""
     oldest, newest = format_time(start - LONGEST_JOB), format_time(start + STARTING)
     began = f"properties/startTime ge {oldest} and properties/startTime le {newest}"
-    documents = arm.all_of(f"{account}/jobs", {"$filter": began})
-    return tuple({job.id: job for job in map(_job, documents)}.values())
+    return arm.all_of(f"{account}/jobs", {"$filter": began})
 
 
 def jobs_waiting(arm: Arm, account: str) -> tuple[Job, ...]:
     """The jobs that have not ended, among them those that wait to start. Raises as `Arm.get` does."""
-    found: dict[str, Job] = {}
-    for status in _WAITING:
-        wanted = {"$filter": f"properties/status eq '{status}'"}
-        found |= {job.id: job for job in map(_job, arm.all_of(f"{account}/jobs", wanted))}
-    return tuple(found.values())
+    return tuple({job.id: job for job in map(_job, job_documents_waiting(arm, account))}.values())
+
+
+def job_documents_waiting(arm: Arm, account: str) -> list[Document]:
+    """The same, as Azure has them. Raises as `Arm.get` does."""
+    filters = ({"$filter": f"properties/status eq '{status}'"} for status in _WAITING)
+    return [document for wanted in filters for document in arm.all_of(f"{account}/jobs", wanted)]
 
 
 def _job(document: Document) -> Job:

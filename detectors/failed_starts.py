@@ -212,6 +212,8 @@ class FailedStarts:
             # It beats as somebody else: that the old worker is silent, or gone, is what becomes of old ones.
             return None
         if group and not changed:
+            if not self._has_workers(group):
+                return Doubt(state=FailureState.WORKER_UNREACHABLE, missing="a worker in the group that was called")
             if seen and now - seen <= UNSEEN:
                 return None
             said = f"was seen last at {format_time(seen)}" if seen else "was never seen"
@@ -259,6 +261,9 @@ class FailedStarts:
         workers = list_at(self.facts.documents.get(workers_of(group.id)) or {}, "value")
         times = [parse_time(text_at(w, "properties.lastSeenDateTime")) for w in workers if isinstance(w, dict)]
         return max((time for time in times if time), default=None)
+
+    def _has_workers(self, group: SystemGroup) -> bool:
+        return bool(list_at(self.facts.documents.get(workers_of(group.id)) or {}, "value"))
 
     @cached_property
     def _groups(self) -> Mapping[str, SystemGroup]:

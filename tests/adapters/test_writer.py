@@ -493,13 +493,14 @@ class TestQuotas:
         assert world.writes() == []
 
 
-class TestPower:
-    def stopped(self, world: World) -> Machine:
-        machines = world.facts(Reading.MACHINES).machines.values()
-        return next(m for m in machines if m.power is PowerState.DEALLOCATED)
+def a_stopped_machine(world: World) -> Machine:
+    machines = world.facts(Reading.MACHINES).machines.values()
+    return next(m for m in machines if m.power is PowerState.DEALLOCATED)
 
+
+class TestPower:
     def test_a_stopped_machine_is_started_once_and_awaited(self, world: World) -> None:
-        machine = self.stopped(world)
+        machine = a_stopped_machine(world)
         step = StartMachine(machine=machine.arm_id, power_before="deallocated")
         assert isinstance(finished(world, step), StepDone)
         assert world.facts(Reading.MACHINES).machines[machine.id].power is PowerState.RUNNING
@@ -508,7 +509,7 @@ class TestPower:
         assert world.writes() == [f"POST {machine.arm_id}/start"]
 
     def test_a_machine_in_another_power_state_than_planned_is_left_alone(self, world: World) -> None:
-        machine = self.stopped(world)
+        machine = a_stopped_machine(world)
         step = StartMachine(machine=machine.arm_id, power_before="stopped")
         assert world.writer.begin(step, "s", {}) == StepStale(field="power", planned="stopped", found="deallocated")
         assert world.writes() == []
@@ -553,6 +554,7 @@ def steps_of_every_kind(world: World) -> list[Step]:
         a_reset(world),
         RegisterProvider(subscription=lacking.subscription, namespace=lacking.namespace, state_before=lacking.state),
         SetDailyQuota(workspace=world.fleet.workspace, gb_before=-1.0, gb_after=5.0),
+        StartMachine(machine=a_stopped_machine(world).arm_id, power_before="deallocated"),
     ]
 
 
@@ -561,7 +563,7 @@ def test_nothing_is_written_while_writing_is_forbidden(world: World, switch: Swi
     switch.reason = "the kill switch is on"
     for step in steps_of_every_kind(world):
         assert world.writer.begin(step, "s", {}) == StepFailed(reason="the kill switch is on")
-    assert switch.asked == 5
+    assert switch.asked == 6
     assert world.writes() == []
 
 
@@ -569,7 +571,7 @@ def test_every_kind_of_write_asks_first(world: World, switch: Switch) -> None:
     for step in steps_of_every_kind(world):
         finished(world, step)
     # The run command's removal is a write as well.
-    assert switch.asked == len(world.writes()) == 6
+    assert switch.asked == len(world.writes()) == 7
 
 
 def written(world: World) -> tuple[str, ...]:

@@ -80,6 +80,7 @@ def test_every_kind_of_request_was_among_them(sent: list[Document]) -> None:
     assert {operation.name for operation in operations if operation} == {
         "HybridRunbookWorkerGroup_ListByAutomationAccount",
         "HybridRunbookWorkers_ListByHybridRunbookWorkerGroup",
+        "Job_ListByAutomationAccount",
         "LinkedServices_Get",
         "LinkedWorkspace_Get",
         "Providers_Get",
@@ -96,11 +97,13 @@ def test_every_kind_of_request_was_among_them(sent: list[Document]) -> None:
         "SoftwareUpdateConfigurations_GetByName",
         "SoftwareUpdateConfigurations_List",
         "Solutions_Get",
+        "Usages_ListByAutomationAccount",
         "VirtualMachineRunCommands_CreateOrUpdate",
         "VirtualMachineRunCommands_Delete",
         "VirtualMachineRunCommands_GetByVirtualMachine",
         "VirtualMachineRunCommands_ListByVirtualMachine",
         "VirtualMachines_Get",
+        "VirtualMachines_Start",
         "Workspaces_Get",
         "Workspaces_Update",
     }

@@ -159,7 +159,8 @@ RUNNING: list[tuple[str, Facts, str]] = [
     ("its worker was seen 61 minutes ago", worked(SQL, NOW - 61 * MINUTE), "worker-unreachable"),
     ("60 minutes ago", worked(SQL, NOW - HOUR), "nothing"),
     ("one of its workers was seen lately", worked(SQL, NOW - DAY, NOW - MINUTE), "nothing"),
-    ("the group has no worker in it", worked(SQL), "worker-unreachable"),
+    ("its worker was never seen", worked(SQL, None), "worker-unreachable"),
+    ("the group has no worker in it", worked(SQL), "worker-unreachable?"),
     ("the workers could not be read", world(SQL, system_groups=[GROUP], unreadable={
         f"{GROUP.id}/hybridrunbookworkers": "GET: 429"}), "worker-unreachable?"),
     ("nobody says whom the run called", world(SQL, call={"source": ""}), "worker-unreachable?"),
