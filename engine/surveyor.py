@@ -24,6 +24,25 @@ CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
         # What a package manager cannot classify it does not install, and it stays pending.
         FailureState.LINUX_CLASSIFICATION_CAVEAT: "classifications that its machines have: they have none",
     },
+    # What explains machines by the thousand, the workspace's own states, stands in detectors/workspace_causes.py.
+    FailureState.NO_HEARTBEAT: {
+        FailureState.WRONG_WORKSPACE: "its beats: its agent reports to another workspace",
+    },
+    FailureState.NOT_ASSESSED: {
+        FailureState.CLONED_MACHINE: "assessments of its own: the machine is a clone",
+        FailureState.UPDATE_AGENT_ERROR: "an update agent that can assess: it ends with an error of its own",
+    },
+    FailureState.SCOPE_EXCLUDED: {
+        # A clone is put back into the scope once it has an identity of its own.
+        FailureState.CLONED_MACHINE: "an agent identity of its own: the machine is a clone",
+    },
+    # A machine whose agent is silent has no worker that answers, and after 30 days none at all.
+    FailureState.WORKER_UNREACHABLE: {
+        FailureState.NO_HEARTBEAT: "an agent that beats: it is silent, and that comes first",
+    },
+    FailureState.WORKER_GROUP_PURGED: {
+        FailureState.NO_HEARTBEAT: "an agent that beats: it is silent, and that comes first",
+    },
     FailureState.SOURCE_ID_CHANGED: {
         # Clones take turns under one identity, which looks like a change of identity and is none.
         FailureState.CLONED_MACHINE: "an agent identity of its own: the machine is a clone",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from remediations.add_to_scope import AddToScope
-from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved, AdviseWorkerUnreachable
+from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved
 from remediations.advise_linux_pending import AdviseLinuxPending
 from remediations.advise_linux_run_failed import AdviseLinuxRunFailed
 from remediations.advise_updates import (
@@ -47,6 +47,7 @@ from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
 from remediations.reset_worker_key import ResetWorkerKey
 from remediations.restart_agent import RestartAgentToAssess, RestartSilentAgent
+from remediations.restart_unreachable_worker import RestartUnreachableWorker
 from remediations.resync_clock import ResyncClock
 from remediations.set_au_options import SetAuOptions
 from remediations.set_reboot_policy import SetRebootPolicy
@@ -91,7 +92,7 @@ def remediations(
         RemoveDeletedMachine(margin=margin),
         AdviseVmMoved(),
         StartStoppedMachine(tag=start_tag),
-        AdviseWorkerUnreachable(),
+        RestartUnreachableWorker(),
         ReregisterWorker(),
         ReaddMachine(margin=margin),
         AdviseJobLimit(),

@@ -44,44 +44,6 @@ class AdviseVmMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseWorkerUnreachable:
-    """Get a machine's agent to answer again.
-
-    Effect: none.
-    Declined: always, with the commands for this machine's operating system.
-    """
-
-    id: ClassVar[str] = "advise-worker-unreachable"
-    fixes: ClassVar[FailureState] = FailureState.WORKER_UNREACHABLE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
-
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
-        machine = facts.machines.get(finding.target)
-        name = finding.name
-        if machine and machine.os == "Linux":
-            restart = f"On {name}: sudo /opt/microsoft/omsagent/bin/service_control restart"
-            log = "If it stays silent, read /var/opt/microsoft/omsagent/run/automationworker/worker.log."
-        else:
-            restart = f"On {name}, in an elevated PowerShell: Restart-Service HealthService"
-            log = "If it stays silent, look for event 4502 in the log `Operations Manager`."
-        seen = finding.evidence.get("lastSeen")
-        return declined(
-            finding,
-            self.id,
-            f"its worker was last seen {seen}" if seen else "its worker was never seen",
-            restart,
-            log,
-            f"From {name}, port 443 must be open to <workspace id>.agentsvc.azure-automation.net and "
-            "*.azure-automation.net; in a network security group, the tag GuestAndHybridManagement.",
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AdviseJobLimit:
     """Spread the deployments of an account that begins more jobs at once than it may.
 

@@ -17,9 +17,10 @@ from model.findings import Finding
 from model.plans import AwaitIdentity, Declined, Plan, PutDeployment, RunScript, StartMachine
 from model.states import FailureState, Impact
 from model.times import format_time
-from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved, AdviseWorkerUnreachable
+from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved
 from remediations.remove_deleted_machine import RemoveDeletedMachine
 from remediations.reregister_worker import ReregisterWorker
+from remediations.restart_unreachable_worker import RestartUnreachableWorker
 from remediations.start_stopped_machine import StartStoppedMachine
 from tests.builders import (
     ACCOUNT,
@@ -27,6 +28,7 @@ from tests.builders import (
     HOUR,
     MINUTE,
     NOW,
+    WORKSPACE_GUID,
     a_body,
     a_finding,
     a_machine,
@@ -178,6 +180,33 @@ class TestReregisterWorker:
         assert "Windows VMs" in answer.reason
 
 
+class TestRestartUnreachableWorker:
+    finding = a_finding(FailureState.WORKER_UNREACHABLE, SQL.id, name="sql-01", evidence={"lastSeen": "then"})
+
+    def planned(self, machine: Machine) -> Plan | Declined:
+        return RestartUnreachableWorker().plan(
+            self.finding, facts(machines=[machine], views=[an_instance_view(machine)])
+        )
+
+    @pytest.mark.parametrize(
+        ("os", "script"), [("Windows", "windows/restart-agent.ps1"), ("Linux", "linux/restart-agent.sh")]
+    )
+    def test_the_agent_is_restarted_in_its_systems_own_way(self, os: str, script: str) -> None:
+        plan = self.planned(replace(SQL, os=os))
+        assert isinstance(plan, Plan)
+        (step,) = plan.steps
+        assert isinstance(step, RunScript)
+        assert (step.script, plan.remediation) == (script, "restart-unreachable-worker")
+
+    @pytest.mark.parametrize(("os", "log"), [("Windows", "event 4502"), ("Linux", "worker.log")])
+    def test_where_no_script_can_be_sent_a_person_is_told_what_to_do_and_where_to_look(self, os: str, log: str) -> None:
+        answer = self.planned(replace(SQL, os=os, power=PowerState.UNKNOWN))
+        assert isinstance(answer, Declined)
+        assert answer.remediation == "restart-unreachable-worker"
+        assert any(log in step for step in answer.advice.steps)
+        assert f"{WORKSPACE_GUID}.agentsvc.azure-automation.net" in answer.advice.steps[-1]
+
+
 class TestAdvice:
     def test_a_moved_machine_is_to_be_named_where_it_is_now(self) -> None:
         there = vm("sql-01", group="rg-new")
@@ -186,14 +215,6 @@ class TestAdvice:
         assert answer.advice.steps[0] == (
             f"In Weekly, remove {SQL.id}, add {there}, and save, at least 15 minutes before the next run."
         )
-
-    @pytest.mark.parametrize(("os", "command"), [("Windows", "Restart-Service HealthService"),
-                                                 ("Linux", "service_control restart")])  # fmt: skip
-    def test_an_unreachable_worker_is_restarted_in_its_systems_own_way(self, os: str, command: str) -> None:
-        finding = a_finding(FailureState.WORKER_UNREACHABLE, SQL.id, name="sql-01", evidence={"lastSeen": "then"})
-        answer = AdviseWorkerUnreachable().plan(finding, facts(machines=[replace(SQL, os=os)]))
-        assert command in answer.advice.steps[0]
-        assert "then" in answer.reason
 
     def test_deployments_that_begin_together_are_named_with_their_jobs(self) -> None:
         evidence: Document = {
@@ -209,6 +230,6 @@ class TestAdvice:
     @given(st.dictionaries(st.sampled_from(["runs", "deployments", "movedTo", "lastSeen"]),
                            st.none() | st.integers() | st.lists(st.integers() | st.none())))  # fmt: skip
     def test_odd_evidence_breaks_no_advice(self, evidence: dict[str, Json]) -> None:
-        for remediation in (AdviseVmMoved(), AdviseWorkerUnreachable(), AdviseJobLimit()):
+        for remediation in (AdviseVmMoved(), AdviseJobLimit()):
             finding = a_finding(remediation.fixes, SQL.id, evidence=evidence)
             assert isinstance(remediation.plan(finding, facts()), Declined)
