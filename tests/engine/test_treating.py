@@ -623,7 +623,7 @@ class TestUnknown:
         document = app.document(run)
         assert [f["state"] for f in document["findings"]] == ["automation-rp-not-registered"]
         relying = {d.finds.value for d in DETECTORS if Reading.MACHINE_RUNS in d.reads}
-        assert {u["state"] for u in document["unknown"]} == relying
+        assert relying == {u["state"] for u in document["unknown"] if u["missing"] == "GET: 429"}
         assert document["facts"]["partial"] == ["GET: 429"]
         assert list(app.outcomes(run).values()) == ["remediated"]
 
@@ -639,8 +639,8 @@ class TestUnknown:
         run = app.sweep()
 
         assert app.outcomes(run) == {key: "remediated"}
-        (gap,) = app.document(run)["unknown"]
-        assert (gap["state"], gap["target"]) == ("cloned-machine", "")
+        (gap,) = [u for u in app.document(run)["unknown"] if u["state"] == "cloned-machine"]
+        assert gap["target"] == ""
         assert "a field that Azure left out" in gap["missing"]
 
     def test_a_clone_is_not_called_a_machine_that_changed_its_identity(self, app: App) -> None:
