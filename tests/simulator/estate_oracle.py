@@ -180,6 +180,43 @@ class Estate:
             and provider["registrationState"] in {"NotRegistered", "Unregistered"}
         }
 
+    def same_names(self) -> dict[str, str]:
+        """Machines under whose computer name another one beats, which is not its clone."""
+        newest: dict[str, Body] = {}
+        for row in self.beats():
+            if self.now - when(row["TimeGenerated"]) <= timedelta(hours=1) and row["_ResourceId"] in self.machines:
+                newest[row["_ResourceId"]] = row
+        bearers: dict[str, dict[str, str]] = defaultdict(dict)
+        for id_, row in newest.items():
+            bearers[row["Computer"].lower()][id_] = row["SourceComputerId"]
+        return {id_: "advice" for each in bearers.values() if len(set(each.values())) > 1 for id_ in each}
+
+    def across_tenants(self) -> dict[str, str]:
+        """Deployments that name a machine whose subscription's owner let nobody in."""
+        subscriptions = {each["subscriptionId"]: each for each in self.by_type["subscriptions"]}
+        home = subscriptions[self.fleet.account.split("/")[2]]["tenantId"]
+        strange = {
+            guid
+            for guid, each in subscriptions.items()
+            if home not in {each["tenantId"], *(one["tenantId"] for one in each.get("managedByTenants", []))}
+        }
+        return {
+            each["id"].lower(): "advice"
+            for each in self.deployments
+            if {name.split("/")[2] for name in self.names(each)} & strange
+        }
+
+    def complaining(self, text: str, then: str) -> dict[str, str]:
+        """Machines whose agent wrote a text into its log since yesterday."""
+        return {
+            row["_ResourceId"]: then
+            for row in self.rows("Event")
+            if row["EventID"] == 4502
+            and self.now - when(row["TimeGenerated"]) <= timedelta(days=1)
+            and "HybridAgent: " in row["RenderedDescription"]
+            and text in row["RenderedDescription"]
+        }
+
     def found(self) -> dict[tuple[str, str], str]:
         return {
             (state, target): then
@@ -190,6 +227,13 @@ class Estate:
                 ("cloned-machine", self.cloned_machines()),
                 ("maintenance-window-exceeded", self.windows_exceeded()),
                 ("automation-rp-not-registered", self.unregistered()),
+                ("duplicate-computer-name", self.same_names()),
+                ("cross-tenant-linked-subscription", self.across_tenants()),
+                ("machine-registered-to-different-account", self.complaining("different account", "advice")),
+                ("machine-cannot-communicate", self.complaining("common algorithm", "plan")),
+                ("machine-cannot-communicate", self.complaining("infinity", "advice")),
+                ("selfsigned-cert-failure", self.complaining("self-signed", "plan")),
+                ("hybrid-agent-event-4502", self.complaining("Object reference", "advice")),
             )
             for target, then in targets.items()
         }

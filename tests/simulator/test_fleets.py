@@ -70,13 +70,14 @@ def test_the_past_is_over_and_the_future_is_ahead(machines: int, seed: int) -> N
 @given(machines=sizes, seed=seeds)
 @settings(max_examples=40, deadline=None)
 def test_what_the_documents_name_is_there(machines: int, seed: int) -> None:
-    """Deployments name machines that exist, runs deployments that exist, machine runs runs that exist."""
+    """Deployments name machines that exist, or that are a partner's; runs deployments, machine runs runs that exist."""
     estate = Estate(generate(machines, seed))
+    ours = {name.lower() for name in estate.fleet.subscriptions}
     deployments = {each["name"] for each in estate.deployments}
     runs = {each["name"] for each in estate.by_type["softwareupdateconfigurationruns"]}
 
     for deployment in estate.deployments:
-        assert set(estate.names(deployment)) <= estate.machines.keys()
+        assert {name for name in estate.names(deployment) if name.split("/")[2] in ours} <= estate.machines.keys()
     for run in [*estate.by_type["softwareupdateconfigurationruns"], *estate.machine_runs]:
         assert run["properties"]["softwareUpdateConfiguration"]["name"] in deployments
     for run in estate.machine_runs:
@@ -127,6 +128,16 @@ def test_a_saved_estate_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert (again.now, again.guests, again.truth) == (fleet.now, fleet.guests, fleet.truth)
 
 
+COMPLAINTS = {
+    ("hybrid-agent-event-4502", "advice"),
+    ("machine-cannot-communicate", "advice"),
+    ("machine-cannot-communicate", "plan"),
+    ("machine-registered-to-different-account", "advice"),
+    ("selfsigned-cert-failure", "plan"),
+}
+"""What agents write into their logs; these need seven machines more."""
+
+
 @pytest.mark.parametrize("machines", [20, 24, 40, 60])
 @pytest.mark.parametrize("seed", range(5))
 def test_twenty_machines_hold_every_injury(machines: int, seed: int) -> None:
@@ -142,6 +153,9 @@ def test_twenty_machines_hold_every_injury(machines: int, seed: int) -> None:
         ("source-id-changed", "plan"),
         ("update-agent-error", "advice"),
         ("vm-stopped", "advice"),
+        ("duplicate-computer-name", "advice"),
+        ("cross-tenant-linked-subscription", "advice"),
+        *(COMPLAINTS if machines >= 40 else ()),
     }
 
 
