@@ -72,7 +72,7 @@ class ScopeExcluded:
 
     def _without_updates(self, facts: Facts) -> Iterator[tuple[Machine, Row]]:
         reporters, seen = Reporters(facts), set[str]()
-        for row in facts.rows["scope-excluded"]:
+        for row in facts.rows.get("scope-excluded", ()):
             reporting, first = reporters.of(row), parse_time(row.get("First"))
             if reporting is None or reporting.machine is None or reporting.target in seen or first is None:
                 continue

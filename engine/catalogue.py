@@ -34,7 +34,12 @@ class Catalogue:
                 replace(d, limit=settings.job_limit) if isinstance(d, JobLimitReached) else d for d in DETECTORS
             ),
             remediations=remediations(
-                margin=settings.next_run_margin, max_window=settings.max_window, start_tag=settings.start_tag
+                margin=settings.next_run_margin,
+                max_window=settings.max_window,
+                start_tag=settings.start_tag,
+                quota_step_gb=settings.quota_step_gb,
+                quota_ceiling_gb=settings.quota_ceiling_gb,
+                cloud=settings.cloud,
             ),
             guardrails=guardrails(
                 exclude_tag=settings.exclude_tag,

@@ -63,6 +63,10 @@ class Settings:
     start_tag: str = "patchwright-start"
     """`PATCHWRIGHT_START_TAG`: a stopped VM that carries this tag, with any value but `false`, may be started for its
     next run."""
+    quota_step_gb: float = 1
+    """`PATCHWRIGHT_QUOTA_STEP_GB`: by how much a workspace's daily cap is raised at a time."""
+    quota_ceiling_gb: float = 5
+    """`PATCHWRIGHT_QUOTA_CEILING_GB`: no daily cap is raised above this; each gigabyte is paid for, day by day."""
     job_limit: int = 50
     """`PATCHWRIGHT_JOB_LIMIT`: concurrent jobs of the account: 50 with an enterprise agreement or CSP, 10
     pay-as-you-go, 5 free, 200 in government clouds."""
@@ -109,6 +113,8 @@ class Settings:
             max_window=reader.duration("MAX_WINDOW", cls.max_window, timedelta(minutes=30), timedelta(hours=6)),
             lookback=reader.duration("LOOKBACK", cls.lookback, timedelta(days=1), timedelta(days=90)),
             start_tag=reader.text("START_TAG", cls.start_tag),
+            quota_step_gb=reader.gigabytes("QUOTA_STEP_GB", cls.quota_step_gb, 0.1),
+            quota_ceiling_gb=reader.gigabytes("QUOTA_CEILING_GB", cls.quota_ceiling_gb, 0),
             job_limit=reader.number("JOB_LIMIT", cls.job_limit, 1, 100_000),
             ledger=reader.text("LEDGER", ""),
             reader_client_id=reader.guid("READER_CLIENT_ID"),
@@ -136,6 +142,8 @@ _KNOWN: Final = frozenset(
         "LOOKBACK",
         "START_TAG",
         "JOB_LIMIT",
+        "QUOTA_STEP_GB",
+        "QUOTA_CEILING_GB",
         "LEDGER",
         "READER_CLIENT_ID",
         "WRITER_CLIENT_ID",
@@ -242,6 +250,13 @@ class _Reader:
         if value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most:
             return int(value)
         self.problems.append(f"{PREFIX}{name}: must be a whole number from {least} to {most}, is {value[:40]!r}")
+        return default
+
+    def gigabytes(self, name: str, default: float, least: float) -> float:
+        value = self.text(name, f"{default:g}")
+        if re.fullmatch(r"\d{1,4}(?:\.\d{1,3})?", value, re.ASCII) and float(value) >= least:
+            return float(value)
+        self.problems.append(f"{PREFIX}{name}: must be gigabytes from {least:g} to 9999, is {value[:40]!r}")
         return default
 
     def duration(self, name: str, default: timedelta, least: timedelta, most: timedelta) -> timedelta:

@@ -45,7 +45,7 @@ from model.plans import (
     Step,
 )
 from model.times import format_duration, format_time, parse_duration, parse_time
-from tests.builders import DAY, HOUR, MINUTE, NOW, a_beat, an_identity, an_instance_view, facts
+from tests.builders import DAY, HOUR, MINUTE, NOW, a_beat, a_workspace, an_identity, an_instance_view, facts
 
 MACHINES: Final = "properties.updateConfiguration.azureVirtualMachines"
 _KEPT: Final = ("id", "name", "type")
@@ -161,6 +161,7 @@ class World:
             runs=self.runs,
             machine_runs=self.machine_runs,
             searches=copy.deepcopy(list(self.searches.values())),
+            workspace=a_workspace(),
             registrations=[
                 ProviderRegistration(subscription=subscription, namespace="Microsoft.Automation", state=state)
                 for subscription, state in self.registrations.items()
