@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from detectors.log_machines import MOST_LISTED, update_server
+from detectors.log_machines import MOST_LISTED, Reporters, update_server
 from detectors.protocol import unreadable
 from model.documents import Json
 from model.facts import Facts, Reading, Row
@@ -24,12 +24,12 @@ class UpdatesAvailableNotShown:
     Evidence: `Update` rows that are Needed, with `ApprovalSource` WSUS and `Approved` false, in the newest assessment.
     One finding for each WSUS server; for the workspace where machines did not say which server is theirs.
     Healthy: approved updates; machines that take updates from Microsoft; definition updates, which come every day.
-    Unknown: the updates or the summaries could not be read.
+    Unknown: the updates, the summaries or the machines could not be read.
     Source: troubleshooting article, "Updates are available but not shown" (P2).
     """
 
     finds: ClassVar[FailureState] = FailureState.UPDATES_AVAILABLE_NOT_SHOWN
-    reads: ClassVar[frozenset[Reading]] = frozenset()
+    reads: ClassVar[frozenset[Reading]] = frozenset({Reading.MACHINES})
     queries: ClassVar[frozenset[str]] = frozenset({"updates-available-not-shown"})
 
     def suspects(self, facts: Facts) -> frozenset[str]:
@@ -39,9 +39,14 @@ class UpdatesAvailableNotShown:
         if gap := unreadable(self, facts):
             yield gap
             return
+        reporters = Reporters(facts)
         by_server: dict[str, list[Row]] = {}
         for row in facts.rows["updates-available-not-shown"]:
-            by_server.setdefault(update_server(row.get("Source")), []).append(row)
+            # Machines that are gone since need nothing any more.
+            if machines := [
+                one for one in _machines(row) if one.startswith("name:") or reporters.of({"MachineId": one})
+            ]:
+                by_server.setdefault(update_server(row.get("Source")), []).append({**row, "Machines": [*machines]})
         for server, rows in by_server.items():
             yield self._finding(server, rows, facts)
 

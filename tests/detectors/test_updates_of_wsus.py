@@ -29,7 +29,7 @@ def test_unapproved_updates_are_one_finding_on_their_server_the_oldest_first() -
         unapproved("1", "2026-01-09T06:00:00Z", WEB.id, SQL.id),
         unapproved("3", "", SQL.id),
     ]
-    [one] = UpdatesAvailableNotShown().detect(facts(rows={"updates-available-not-shown": rows}))
+    [one] = UpdatesAvailableNotShown().detect(facts(machines=[WEB, SQL], rows={"updates-available-not-shown": rows}))
 
     assert isinstance(one, Finding)
     assert one.target == "name:wsus01"
@@ -45,18 +45,29 @@ def test_unapproved_updates_are_one_finding_on_their_server_the_oldest_first() -
 def test_where_the_server_is_not_known_the_workspace_has_the_finding(source: str) -> None:
     rows = [unapproved("1", "2026-01-09T06:00:00Z", WEB.id, source=source)]
 
-    assert found(UpdatesAvailableNotShown().detect(facts(rows={"updates-available-not-shown": rows}))) == [
-        WORKSPACE.lower()
-    ]
+    assert found(
+        UpdatesAvailableNotShown().detect(facts(machines=[WEB, SQL], rows={"updates-available-not-shown": rows}))
+    ) == [WORKSPACE.lower()]
 
 
 def test_each_server_has_its_own() -> None:
     rows = [unapproved("1", "", WEB.id), unapproved("1", "", SQL.id, source="https://wsus02:8531")]
 
-    assert found(UpdatesAvailableNotShown().detect(facts(rows={"updates-available-not-shown": rows}))) == [
+    assert found(
+        UpdatesAvailableNotShown().detect(facts(machines=[WEB, SQL], rows={"updates-available-not-shown": rows}))
+    ) == [
         "name:wsus01",
         "name:wsus02",
     ]
+
+
+def test_machines_that_are_gone_need_nothing() -> None:
+    gone = a_machine("gone")
+    rows = [unapproved("1", "", gone.id), unapproved("2", "", gone.id, WEB.id, "name:onprem")]
+    [one] = UpdatesAvailableNotShown().detect(facts(machines=[WEB], rows={"updates-available-not-shown": rows}))
+
+    assert isinstance(one, Finding)
+    assert (one.evidence["updateCount"], one.evidence["machines"]) == (1, [WEB.id, "name:onprem"])
 
 
 def overtaken(state: str = "needed", **more: Json) -> Document:
