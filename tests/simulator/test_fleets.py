@@ -385,6 +385,8 @@ def test_documents_and_rows_have_the_form_of_the_example_estate() -> None:
         return found
 
     known = shapes(list(example.documents))
+    # Azure Lighthouse's, in Azure's description of a subscription; nobody manages those of the example.
+    known["microsoft.resources/subscriptions"].add(".managedByTenants[].tenantId")
     for kind, paths in shapes(list(generated.documents)).items():
         assert paths - known[kind] == set(), kind
     for table, rows in generated.logs.items():
