@@ -48,7 +48,7 @@ def run_script(text: str, guest: Guest, parameters: Mapping[str, str], effects: 
     if behaviour is None:
         name = f"'{found[1]}'" if found else "without a patchwright-script header"
         return ScriptResult(exit_code=1, stderr=f"the simulated guest cannot run a script {name}")
-    if guest.os.lower() != "windows":
+    if guest.os.lower() != "windows" and behaviour not in _ON_LINUX_TOO:
         return ScriptResult(exit_code=1, stderr="the simulated guest is not a Windows machine")
     return behaviour(guest, parameters, effects)
 
@@ -100,7 +100,19 @@ def _restore_worker_key(guest: Guest, parameters: Mapping[str, str], effects: Ef
     return _says(0, "restored", sha256=wanted)
 
 
+def _restart_agent(guest: Guest, parameters: Mapping[str, str], effects: Effects) -> ScriptResult:
+    """Restart the agent, or start it where it is stopped."""
+    if not _STEP_ID.fullmatch(parameters.get("stepid", "")):
+        return _invalid("StepId")
+    before = "Running" if guest.running else "Stopped"
+    guest.running = True
+    effects.restarted(guest)
+    return _says(0, "restarted", before=before, after="Running", repeated=False)
+
+
+_ON_LINUX_TOO: Final = frozenset({_restart_agent})
 SCRIPTS: Final[Mapping[str, Behaviour]] = {
     "reset-worker-key": _reset_worker_key,
     "restore-worker-key": _restore_worker_key,
+    "restart-agent": _restart_agent,
 }
