@@ -34,8 +34,6 @@ class SecondLook:
             return Hold(guardrail="second-look", reason="since when it is gone is unknown")
         due = finding.since + self.apart
         if situation.facts.now < due:
-            reason = (
-                f"gone since {format_time(finding.since)} at the earliest; the second look is due after an hour"
-            )
+            reason = f"gone since {format_time(finding.since)} at the earliest; the second look is due after an hour"
             return Hold(guardrail="second-look", reason=reason, until=due)
         return None

@@ -43,7 +43,7 @@ def test_exactly_what_is_expected_is_found_and_none_of_the_decoys(
 ) -> None:
     """Each with a plan, or with advice where there is none; of the states that the estate's author speaks about."""
     with the_app(contoso, tmp_path / "ledger.sqlite") as app:
-        run = app.swept(states=sorted({text_at(one, "state") for one in expected}))
+        run = app.swept(states=[*sorted({text_at(one, "state") for one in expected})])
 
     assert {text_at(finding, "key") for finding in objects(run, "findings")} == {key(one) for one in expected}
     planned = {text_at(plan, "finding") for plan in objects(run, "plans")}
