@@ -31,13 +31,22 @@ def run(text: str, guest: Guest, **parameters: str) -> ScriptResult:
     )
 
 
-def test_every_real_script_has_a_behaviour_and_every_behaviour_a_script() -> None:
-    assert REAL.keys() == SCRIPTS.keys()
+def test_every_behaviour_has_a_script() -> None:
+    assert SCRIPTS.keys() <= REAL.keys()
+
+
+@pytest.mark.parametrize("name", sorted(REAL.keys() - SCRIPTS.keys()))
+def test_a_script_without_a_behaviour_fails_loudly(name: str) -> None:
+    """A fix that the simulated guest cannot carry out must never look as if it had worked."""
+    result = run(REAL[name], a_guest(), StepId=STEP, Sha256=OTHER)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_script_names_itself_in_its_first_line(name: str) -> None:
-    assert REAL[name].splitlines()[0] == f"# patchwright-script: {name}"
+def test_a_script_names_itself_in_its_first_line_but_for_the_shell(name: str) -> None:
+    lines = [line for line in REAL[name].splitlines() if not line.startswith("#!")]
+    assert lines[0] == f"# patchwright-script: {name}"
 
 
 def every_result(name: str) -> list[ScriptResult]:
@@ -48,7 +57,7 @@ def every_result(name: str) -> list[ScriptResult]:
     return [run(REAL[name], guest, StepId=STEP, Sha256=OTHER) for guest in guests]
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_what_the_simulated_script_says_the_real_one_can_say(name: str) -> None:
     """Outcome, reason and field names stand in the real script's text, and its exit codes too."""
     for result in every_result(name):
@@ -58,7 +67,7 @@ def test_what_the_simulated_script_says_the_real_one_can_say(name: str) -> None:
         assert [word for word in said if word not in REAL[name]] == []
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_a_parameter_that_the_real_script_refuses_the_simulated_one_refuses(name: str) -> None:
     patterns = dict(re.findall(r"\[ValidatePattern\('\^(.+?)\$'\)\]\[string\]\$(\w+)", REAL[name]))
     good = {"StepId": STEP, "Sha256": OTHER}
