@@ -32,6 +32,11 @@ NEWEST_OF: Final[Mapping[str, str]] = {
     "UpdateRunProgress": "CorrelationId, SourceComputerId, UpdateId, InstallationStatus",
 }
 """By table, the columns of which the newest row is kept."""
+EVERY_OF: Final[Mapping[str, str]] = {
+    "Event": 'TimeGenerated > ago(7d) and EventLog in~ ("Operations Manager", "Microsoft-SMA/Operational", "System")',
+    "Operation": "TimeGenerated > ago(7d)",
+}
+"""By table, which rows are all kept, because each counts by its time: what a detector may ask of it."""
 _BEAT: Final = "_ResourceId, SourceComputerId, VMUUID, Computer, Category"
 _AUTOMATION: Final = "Microsoft.Automation/automationAccounts"
 _SUBSCRIPTION: Final = re.compile("/subscriptions/([^/]+)/")
@@ -251,6 +256,8 @@ class _Logs:
         for table, columns in NEWEST_OF.items():
             query = f"{table} | where {since} | summarize arg_max(TimeGenerated, *) by {columns}"
             self._save(table, iter([self._asked(guid, {table: query})]))
+        for table, only in EVERY_OF.items():
+            self._save(table, iter([self._asked(guid, {table: f"{table} | where {only}"})]))
 
     def _beats(self, guid: str) -> Iterator[list[Row] | None]:
         """The rows to keep, a day at a time: a whole lookback in one answer would be cut off."""

@@ -34,7 +34,7 @@ def test_nothing_is_the_default_of_where_the_app_runs(tmp_path: Path, text: str)
 
 def test_a_connection_string_is_a_table_of_that_account(azurite: str) -> None:
     ledger = open_ledger(azurite, default="sqlite:unused")
-    entry = Entry(run="opened", id="1", kind="run", at=datetime(2026, 3, 9, tzinfo=UTC), body={})
+    entry = Entry(run="opened", id="1", kind="step", at=datetime(2026, 3, 9, tzinfo=UTC), body={})
 
     assert ledger.append([entry]) == (True,)
     assert ledger.entries("opened") == (entry,)
