@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import duckdb
@@ -21,6 +22,8 @@ from duckdb_kql.engine import schema
 from duckdb_kql.types import kusto_type
 
 from model.documents import Json
+
+_ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class QueryRejected(Exception):
@@ -78,10 +81,11 @@ def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, na
         raise QueryRejected("SyntaxError", "A query must be given.")
     try:
         text = _replace_column_ifexists(query, names.columns)
-        translated = duckdb_kql.to_sql(text, schema=schema(connection), allow_write=False, query_now=now)
-        _check_case(str(translated), names)
+        shape = tuple((table, tuple(columns)) for table, columns in schema(connection).items())
+        sql, parameters = _translated(text, shape)
+        _check_case(sql, names)
         # The clock is a bound parameter of the statement.
-        cursor = connection.execute(str(translated), translated.parameters)
+        cursor = connection.execute(sql, {name: now.replace(tzinfo=None) for name in parameters})
         described = cursor.description or []
         columns = tuple(Column(name=str(item[0]), type=kusto_type(item[1])) for item in described)
         return Result(columns=columns, rows=cursor.fetchall())
@@ -97,6 +101,20 @@ def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, na
         raise QueryRejected("SemanticError", f"Failed to resolve column or scalar expression: {error}") from error
     except duckdb.Error as error:
         raise QueryRejected("NotSimulated", f"The simulated Azure failed to run this query: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _translated(query: str, shape: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[str, tuple[str, ...]]:
+    """A query as SQL, and the parameters in it that stand for the present.
+
+    Kept, because a sweep asks the same two dozen queries each time, and translating them takes as long as running them.
+    """
+    tables = {table: list(columns) for table, columns in shape}
+    translated = duckdb_kql.to_sql(query, schema=tables, allow_write=False, query_now=_ANY_TIME)
+    parameters = dict(translated.parameters or {})
+    if any(value != _ANY_TIME.replace(tzinfo=None) for value in parameters.values()):
+        raise QueryRejected("NotSimulated", "The simulated Azure cannot run this query: it has parameters of its own")
+    return str(translated), tuple(parameters)
 
 
 def _catalog_message(message: str) -> str:
