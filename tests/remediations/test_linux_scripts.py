@@ -160,6 +160,18 @@ class TestEveryScript:
 
         assert common(script(name)) == common(script(NAMES[0]))
 
+    def test_waiting_for_a_lock_is_the_same_wherever_a_package_manager_is_called(self) -> None:
+        """Two of them also tell which package manager is there, in the same words, after what all have in common."""
+        mark = "# --- the same where a package manager is called\n"
+        parts = [script(name).split(mark)[1].partition("\n# --- ")[0] for name in NAMES if mark in script(name)]
+        shared = min(parts, key=len)
+
+        assert "patiently()" in shared
+        assert len(parts) > 4
+        assert all(part.startswith(shared) for part in parts)
+        assert len({part for part in parts if "manager()" in part}) == 1
+        assert {part for part in parts if "manager()" not in part} == {shared}
+
     @by_name
     def test_it_kills_nothing_and_removes_no_lock(self, name: str) -> None:
         text = script(name)
