@@ -47,7 +47,7 @@ _COLUMNS: Final = {
     "zones": "JSON",
     "extendedLocation": "JSON",
 }
-_NAMES: Final = kql.Names(tables=frozenset(), columns=frozenset(_COLUMNS))
+_NAMES: Final = kql.Names.of(dict.fromkeys(("resources", "resourcecontainers"), _COLUMNS), tables_in_any_case=True)
 """Resource Graph takes its tables' names in any case."""
 _KEPT_RESULTS: Final = 20
 

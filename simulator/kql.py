@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,6 @@ from typing import Final
 
 import duckdb
 import duckdb_kql
-from duckdb_kql.engine import schema
 from duckdb_kql.types import kusto_type
 
 from model.documents import Json
@@ -66,9 +65,20 @@ class Result:
 class Names:
     """What a query may name. Kusto tells case apart and DuckDB does not, so this is where it is told apart."""
 
+    shape: tuple[tuple[str, tuple[str, ...]], ...]
+    """Every table with its columns, in order."""
     tables: frozenset[str]
     """Names of tables that must be spelled exactly so."""
     columns: frozenset[str]
+
+    @classmethod
+    def of(cls, shape: Mapping[str, Iterable[str]], *, tables_in_any_case: bool = False) -> Names:
+        ordered = tuple((table, tuple(columns)) for table, columns in shape.items())
+        return cls(
+            shape=ordered,
+            tables=frozenset() if tables_in_any_case else frozenset(shape),
+            columns=frozenset(column for _, columns in ordered for column in columns),
+        )
 
 
 def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, names: Names) -> Result:
@@ -81,8 +91,7 @@ def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, na
         raise QueryRejected("SyntaxError", "A query must be given.")
     try:
         text = _replace_column_ifexists(query, names.columns)
-        shape = tuple((table, tuple(columns)) for table, columns in schema(connection).items())
-        sql, parameters = _translated(text, shape)
+        sql, parameters = _translated(text, names.shape)
         _check_case(sql, names)
         # The clock is a bound parameter of the statement.
         cursor = connection.execute(sql, {name: now.replace(tzinfo=None) for name in parameters})

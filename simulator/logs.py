@@ -35,13 +35,9 @@ class LogStore:
         self.connection.execute("SET threads = 1")
         self.workspace_guid = workspace_guid
         self.schemas: dict[str, Schema] = {}
+        self._names = kql.Names.of({})
         for table, rows in logs.items():
             self.append(table, rows)
-
-    def names(self) -> kql.Names:
-        """Every table, and every column of every table."""
-        columns = frozenset(column for schema in self.schemas.values() for column in schema)
-        return kql.Names(tables=frozenset(self.schemas), columns=columns)
 
     def append(self, table: str, rows: Iterable[Document]) -> None:
         """Add rows; the table and columns that are new come into being."""
@@ -68,7 +64,7 @@ class LogStore:
             for name, value in (("since", since), ("until", until)):
                 if value is not None:
                     cursor.execute(f"SET VARIABLE {name} = TIMESTAMP '{value.replace(tzinfo=None).isoformat(' ')}'")
-            return kql.execute(cursor, text, now, self.names())
+            return kql.execute(cursor, text, now, self._names)
         finally:
             cursor.close()
 
@@ -93,6 +89,7 @@ class LogStore:
         else:
             self.connection.execute(f"CREATE TABLE {stored} ({columns})")
         self.schemas[table] = schema
+        self._names = kql.Names.of(self.schemas)
         self.connection.execute(
             f"CREATE OR REPLACE VIEW {quoted(table)} AS SELECT * FROM {stored} "  # noqa: S608 - names are quoted
             "WHERE TimeGenerated >= coalesce(getvariable('since'), TIMESTAMP '0001-01-01') "
