@@ -49,6 +49,7 @@ def build(
     # Heavy, as the module says.
     from adapters.clients import Clients  # noqa: PLC0415
     from adapters.ledgers import open_ledger  # noqa: PLC0415
+    from adapters.prober import AzureProber, diagnoses  # noqa: PLC0415
     from adapters.writer import AzureWriter  # noqa: PLC0415
     from engine.catalogue import Catalogue  # noqa: PLC0415
     from engine.engine import Engine  # noqa: PLC0415
@@ -58,6 +59,9 @@ def build(
 
     def writing() -> Clients:
         return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id)
+
+    def probing() -> Clients:
+        return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id, probes=diagnoses())
 
     def may_write() -> str | None:
         # The engine is asked before every single write, and not only when it is built.
@@ -71,6 +75,7 @@ def build(
         ledger=open_ledger(settings.ledger, default=ledger, credential=lambda: _ledger_credential(settings)),
         clock=clock,
         progress=progress or quiet,
+        prober=AzureProber(probing, clock, settings.cloud) if settings.probe == "suspects" else None,
     )
     return engine
 

@@ -68,14 +68,24 @@ def cloud_of(setting: str) -> Cloud:
 class Clients:
     """Pipelines that act as one identity. Reader and writer have one each: a dry run holds no right to write."""
 
-    def __init__(self, cloud: str, *, read_only: bool, client_id: str = "", back_off: float = 0.8) -> None:
+    def __init__(
+        self,
+        cloud: str,
+        *,
+        read_only: bool,
+        client_id: str = "",
+        back_off: float = 0.8,
+        probes: frozenset[str] = frozenset(),
+    ) -> None:
         """`client_id` names a managed identity; without it the environment's own identity is used.
 
-        `back_off` is the seconds that azure-core waits at first before it repeats a read.
+        `back_off` is the seconds that azure-core waits at first before it repeats a read. `probes` are the texts of
+        the scripts that these clients may send into machines, and then nothing else that could change anything.
         """
         self.cloud = cloud_of(cloud)
         self.requests = RequestCount()
         self._read_only = read_only
+        self._probes = probes
         self._client_id = client_id
         self._back_off = back_off
         self._counting = threading.Lock()
@@ -159,6 +169,7 @@ class Clients:
         from adapters.policies import (  # noqa: PLC0415 - as above
             CountRequests,
             PassThrough,
+            ProbeOnlyPolicy,
             ReadOnlyPolicy,
             ReadRetry,
             StayHome,
@@ -179,8 +190,10 @@ class Clients:
             StayHome(home),
             ReadRetry(self._back_off),
             identity,
-            CountRequests(self.requests, self._counting),
+            CountRequests(self.requests, self._counting, probing=bool(self._probes)),
         ]
+        if self._probes:
+            return [*policies, ProbeOnlyPolicy(self._probes)]
         return [*policies, ReadOnlyPolicy()] if self._read_only else policies
 
 

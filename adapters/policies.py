@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from typing import Any, Final
@@ -13,11 +14,18 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from adapters.clients import origin
 from engine.ports import AzureUnavailable, RequestCount, WriteForbidden
+from model.documents import Json, at
 
 _READ_POSTS: Final = re.compile(
     r"(?:/v1)?/(?:\$batch|workspaces/[^/]+/query)|/providers/Microsoft\.ResourceGraph/resources", re.IGNORECASE
 )
 """Paths of requests that are a POST only because a query does not fit into a URL; matched as a whole."""
+
+_PROBES: Final = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/(?:Microsoft\.Compute/virtualMachines"
+    r"|Microsoft\.HybridCompute/machines)/[^/]+/runCommands/patchwright-probe-[0-9a-f]{16}",
+    re.IGNORECASE,
+)
 
 LONGEST_WAIT: Final = 60.0
 """Seconds: a longer `Retry-After` is not slept through here but handed on, as an unreadable fact or a failed step."""
@@ -40,8 +48,9 @@ class PassThrough(HTTPPolicy[HttpRequest, HttpResponse]):
 class CountRequests(HTTPPolicy[HttpRequest, HttpResponse]):
     """Counts what leaves the process, repetitions too; what a later policy forbade did not leave."""
 
-    def __init__(self, requests: RequestCount, lock: threading.Lock) -> None:
+    def __init__(self, requests: RequestCount, lock: threading.Lock, *, probing: bool = False) -> None:
         super().__init__()
+        self._probing = probing
         self._requests = requests
         self._lock = lock
 
@@ -60,6 +69,8 @@ class CountRequests(HTTPPolicy[HttpRequest, HttpResponse]):
         with self._lock:
             if is_read(request.method, request.url):
                 self._requests.read += 1
+            elif self._probing:
+                self._requests.probe += 1
             else:
                 self._requests.write += 1
 
@@ -72,6 +83,38 @@ class ReadOnlyPolicy(HTTPPolicy[HttpRequest, HttpResponse]):
         if not is_read(method, url):
             raise WriteForbidden(f"{method} {urlsplit(url).path[:300]} was not sent: only reads may leave from here")
         return self.next.send(request)
+
+
+class ProbeOnlyPolicy(HTTPPolicy[HttpRequest, HttpResponse]):
+    """The last thing before the wire of what looks into machines: besides reads, only its own run commands leave.
+
+    Sent is one of the two diagnosis scripts, word for word, and taken away is what bears its name.
+    """
+
+    def __init__(self, scripts: frozenset[str]) -> None:
+        super().__init__()
+        self._scripts = scripts
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        method, url = request.http_request.method, request.http_request.url
+        if not is_read(method, url) and not self._is_probe(request.http_request):
+            raise WriteForbidden(f"{method} {urlsplit(url).path[:300]} was not sent: it is not the diagnosis")
+        return self.next.send(request)
+
+    def _is_probe(self, request: HttpRequest) -> bool:
+        if not _PROBES.fullmatch(urlsplit(request.url).path):
+            return False
+        if request.method == "DELETE":
+            return True
+        body = request.content
+        try:
+            document: Json = json.loads(body) if isinstance(body, str | bytes) else None
+        except ValueError:
+            return False
+        source = at(document, "properties.source") if isinstance(document, dict) else None
+        if request.method != "PUT" or not isinstance(source, dict):
+            return False
+        return [*source] == ["script"] and source["script"] in self._scripts
 
 
 class StayHome(HTTPPolicy[HttpRequest, HttpResponse]):

@@ -84,7 +84,7 @@ class Teller:
         if self._quiet:
             return answer
         match name:
-            case "survey":
+            case "survey" if answer.get("wait") is None:
                 self._survey()
             case "step" | "settle":
                 self._tell(self._news(text_at(given, "finding")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from model.facts import Facts, Reading
 from model.findings import Detection, Unknown
@@ -26,6 +26,15 @@ class Detector(Protocol):
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         """Everything found and everything that could not be told; what is healthy is not mentioned."""
+        ...
+
+
+@runtime_checkable
+class LooksInside(Protocol):
+    """What a detector may have besides: it is helped by a diagnosis from inside of some machines."""
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """Lower-case resource ids of machines under suspicion; `Facts.diagnoses` may then hold what they said."""
         ...
 
 

@@ -23,6 +23,7 @@ from engine.ports import (
     Ledger,
     NotFound,
     PermissionMissing,
+    Prober,
     Progress,
     RequestCount,
     StepDone,
@@ -33,6 +34,7 @@ from engine.ports import (
     Writer,
     quiet,
 )
+from engine.probing import Probing
 from engine.requests import SweepRequest
 from engine.run_document import run_document, step_id
 from engine.selection import selects
@@ -44,8 +46,9 @@ from guardrails import Situation, judge
 from guardrails.reach import machines as machines_reached
 from guardrails.reach import resources as resources_changed
 from model.deployments import with_start
+from model.diagnosis import Diagnosis
 from model.documents import Change, Document, Json, list_at, text_at
-from model.facts import Facts
+from model.facts import Facts, Unreadable
 from model.findings import Finding, Unknown
 from model.plans import Allow, Declined, Plan, PutDeployment, PutSavedSearch, Step, Treatment
 from model.states import FailureState, Mode, Outcome
@@ -74,6 +77,8 @@ class Engine:
     ledger: Ledger
     clock: Clock
     progress: Progress = quiet
+    prober: Prober | None = None
+    """Looks into machines, where that is allowed at all."""
     activities: Mapping[str, Callable[[Document], Document]] = field(init=False)
     surveyor: Surveyor = field(init=False)
     journal: Journal = field(init=False)
@@ -118,7 +123,10 @@ class Engine:
     # Reading and deciding
 
     def survey(self, document: Document) -> Document:
-        """Read, detect, plan, judge the whole set, record. Answers the waves of what may be treated now."""
+        """Read, detect, plan, judge the whole set, record. Answers the waves of what may be treated now.
+
+        Or `wait`, while machines are looked into: then it wants to be called again.
+        """
         request = SweepRequest.of(document)
         if surveyed := self.ledger.entries(request.run, kinds=frozenset({"surveyed"})):
             # Delivered twice: the plan that was recorded is the plan.
@@ -128,7 +136,12 @@ class Engine:
         self.accept(request)
         before = self._counted()
         # An empty selection selects nothing, so nothing is read for it.
-        survey = self.surveyor.look(states if request.machines != () else frozenset())
+        if request.machines == ():
+            states = frozenset()
+        if (wait := self._look_inside(request, states)) is not None:
+            self._count(request.run, before)
+            return {"wait": wait.total_seconds()}
+        survey = self.surveyor.look(states, diagnoses=self._diagnoses(request.run))
         facts = survey.facts
         findings = [f for f in survey.findings if selects(request.machines, f.target, facts)]
         unknown = [u for u in survey.unknown if not u.target or selects(request.machines, u.target, facts)]
@@ -168,6 +181,29 @@ class Engine:
         answer: Document = {"waves": waves(allowed), "attempt": request.run, "byPerson": False}
         self.journal.record(request.run, Line("surveyed", "surveyed", answer))
         return answer
+
+    def _look_inside(self, request: SweepRequest, states: frozenset[FailureState]) -> timedelta | None:
+        """Have suspects looked into, once a run; how long until their answers may be here, or None where none is due.
+
+        A dry run does so as well, and a locked app: the script only looks, and `PATCHWRIGHT_PROBE` says that it may.
+        """
+        probing = self._probing()
+        if probing is None:
+            return None
+        if not probing.asked(request.run) and self.surveyor.looks_inside(states):
+            facts = self.surveyor.look(states).facts
+            suspects = self.surveyor.suspects(states, facts)
+            probing.begin(request.run, (id_ for id_ in suspects if selects(request.machines, id_, facts)), facts)
+        return probing.wait(request.run)
+
+    def _probing(self) -> Probing | None:
+        if self.prober is None or self.settings.probe == "never":
+            return None
+        return Probing(prober=self.prober, journal=self.journal, most=self.settings.max_probes)
+
+    def _diagnoses(self, run: str) -> Mapping[str, Diagnosis | Unreadable]:
+        probing = self._probing()
+        return probing.diagnoses(run) if probing else {}
 
     def open_apply(self, document: Document) -> Document:
         """Take up the saved plan of a run, or the named findings of it. Nothing is decided here: see `second_look`."""
@@ -218,7 +254,9 @@ class Engine:
             for step in reversed(treatment.plan.steps)
             if isinstance(step, PutDeployment) and step.deployment.lower() in ours
         }
-        survey = self.surveyor.look(frozenset(t.plan.finding.state for t in wave.values()), edits)
+        # The inside of a machine is read once a run; what a step relies on there, its script looks at again.
+        states = frozenset(t.plan.finding.state for t in wave.values())
+        survey = self.surveyor.look(states, edits, self._diagnoses(run))
         found = {finding.key: finding for finding in survey.findings}
         plans, declined, facts = self.surveyor.plan([found[key] for key in wave if key in found], survey.facts)
         fresh = {plan.finding.key: plan for plan in plans} | {one.finding.key: one for one in declined}
@@ -467,8 +505,12 @@ class Engine:
         return frozenset(m for e in treated if e.about in saved for m in machines_reached(saved[e.about].plan, facts))
 
     def _counted(self) -> RequestCount:
-        read, write = self.estate.requests, self.writer.requests
-        return RequestCount(read=read.read + write.read, probe=read.probe + write.probe, write=write.write)
+        parts = [self.estate.requests, self.writer.requests, *([self.prober.requests] if self.prober else [])]
+        return RequestCount(
+            read=sum(part.read for part in parts),
+            probe=sum(part.probe for part in parts),
+            write=sum(part.write for part in parts),
+        )
 
     def _count(self, run: str, before: RequestCount) -> None:
         now = self._counted()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from model.documents import Document, Json
-from model.facts import Facts, Reading
+from model.facts import Facts, Machine, Reading
 from model.plans import Step
 
 
@@ -144,11 +144,48 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePending:
+    """The diagnosis is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeAnswered:
+    """What the diagnosis printed, as Azure kept it; nobody has judged it yet."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFailed:
+    """There will be no answer."""
+
+    reason: str
+
+
+type ProbeProgress = ProbePending | ProbeAnswered | ProbeFailed
+
+
+class Prober(Protocol):
+    """Sends the diagnosis, and nothing else, into machines. Never raises: what goes wrong is `ProbeFailed`."""
+
+    @property
+    def requests(self) -> RequestCount: ...
+
+    def begin(self, machine: Machine, name: str) -> ProbeProgress:
+        """Send the script for the machine's operating system, unless it was sent under this name already."""
+        ...
+
+    def check(self, machine: str, name: str) -> ProbeProgress:
+        """Look for the answer; once it is here, take the run command away again. `machine` is its resource id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the ledger. `id` is unique within its run and says what the line is about.
 
     Kinds: `run`, `status`, `facts`, `requests`, `finding`, `unknown`, `plan`, `advice`, `surveyed`, `apply`,
-    `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`.
+    `probes`, `probing`, `probed`, `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`.
     """
 
     run: str

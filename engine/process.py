@@ -49,6 +49,10 @@ def sweep(request: Document) -> Process:
     `request` is what `engine.requests.SweepRequest.document` gives.
     """
     survey = yield Activity(name="survey", input=request)
+    while survey.get("wait") is not None:
+        # Machines under suspicion are being looked into; the survey goes on with what they say.
+        yield Sleep(duration=_seconds(survey["wait"]))
+        survey = yield Activity(name="survey", input=request)
     return (yield from _treat_waves(text_at(request, "run"), survey))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from model.resource_ids import InvalidResourceId, ResourceId
@@ -60,6 +60,10 @@ class Settings:
     """`PATCHWRIGHT_MAX_WINDOW`: no maintenance window is made longer; Azure's own maximum is PT6H."""
     lookback: timedelta = timedelta(days=35)
     """`PATCHWRIGHT_LOOKBACK`: how far back runs are read; a monthly deployment needs more than 31 days."""
+    probe: Literal["never", "suspects"] = "never"
+    """`PATCHWRIGHT_PROBE`: `suspects` sends a script that only looks into suspected machines, in dry runs, too."""
+    max_probes: int = 20
+    """`PATCHWRIGHT_MAX_PROBES`: most machines that one run may look into."""
     start_tag: str = "patchwright-start"
     """`PATCHWRIGHT_START_TAG`: a stopped VM that carries this tag, with any value but `false`, may be started for its
     next run."""
@@ -112,6 +116,8 @@ class Settings:
             ),
             max_window=reader.duration("MAX_WINDOW", cls.max_window, timedelta(minutes=30), timedelta(hours=6)),
             lookback=reader.duration("LOOKBACK", cls.lookback, timedelta(days=1), timedelta(days=90)),
+            probe=reader.probe(),
+            max_probes=reader.number("MAX_PROBES", cls.max_probes, 0, 1_000),
             start_tag=reader.text("START_TAG", cls.start_tag),
             quota_step_gb=reader.gigabytes("QUOTA_STEP_GB", cls.quota_step_gb, 0.1),
             quota_ceiling_gb=reader.gigabytes("QUOTA_CEILING_GB", cls.quota_ceiling_gb, 0),
@@ -140,6 +146,8 @@ _KNOWN: Final = frozenset(
         "NEXT_RUN_MARGIN",
         "MAX_WINDOW",
         "LOOKBACK",
+        "PROBE",
+        "MAX_PROBES",
         "START_TAG",
         "JOB_LIMIT",
         "QUOTA_STEP_GB",
@@ -238,6 +246,14 @@ class _Reader:
                 chosen = FailureState if state == "*" else (FailureState(state),)
                 modes |= dict.fromkeys(chosen, Mode(mode))
         return modes
+
+    def probe(self) -> Literal["never", "suspects"]:
+        value = self.text("PROBE", "never").lower()
+        if value == "suspects":
+            return "suspects"
+        if value != "never":
+            self.problems.append(f"{PREFIX}PROBE: must be never or suspects, is {value[:40]!r}")
+        return "never"
 
     def schedule(self, default: str) -> str:
         value = self.env.get("SWEEP_SCHEDULE", "").strip() or default

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from detectors.protocol import Detector, LooksInside
 from engine.catalogue import Catalogue
 from engine.ports import Estate, Progress, quiet
 from model.deployments import same_deployment
+from model.diagnosis import Diagnosis
 from model.documents import Document, at
-from model.facts import Facts
+from model.facts import Facts, Unreadable
 from model.findings import Finding, Unknown
 from model.plans import Declined, Plan
 from model.states import FailureState
@@ -80,22 +82,25 @@ class Surveyor:
     estate: Estate
     progress: Progress = quiet
 
-    def look(self, states: frozenset[FailureState], ours: Mapping[str, OurEdit] | None = None) -> Survey:
+    def look(
+        self,
+        states: frozenset[FailureState],
+        ours: Mapping[str, OurEdit] | None = None,
+        diagnoses: Mapping[str, Diagnosis | Unreadable] | None = None,
+    ) -> Survey:
         """Read what the detectors of these states need, once, and let each of them judge.
 
         `ours` maps a lower-case resource id to what this run did there: with those edits a deployment counts as saved
         when it was before them, because its own hand takes nothing from the evidence for the run's other findings.
+        `diagnoses` is what machines said of their inside.
         """
-        detectors = self.catalogue.detecting(states)
-        # What would explain a finding is looked for even where it was not asked for.
-        causes = frozenset(cause for detector in detectors for cause in CAUSES.get(detector.finds, {}))
-        detectors += tuple(d for d in self.catalogue.detectors if d.finds in causes and d not in detectors)
+        detectors = self._detectors(states)
         facts = self.estate.read(self.catalogue.readings(detectors), self.catalogue.queries(detectors), self.progress)
         closer = frozenset(id_ for detector in detectors for id_ in detector.suspects(facts))
         if closer:
             self.progress(f"a closer look at {len(closer)} suspects")
             facts = self.estate.look_closer(facts, closer)
-        facts = _as_before(facts, ours or {})
+        facts = replace(_as_before(facts, ours or {}), diagnoses=diagnoses or {})
         findings: list[Finding] = []
         unknown: list[Unknown] = []
         for detector in detectors:
@@ -108,6 +113,21 @@ class Surveyor:
             findings += [d for d in detections if isinstance(d, Finding)]
             unknown += [d for d in detections if isinstance(d, Unknown)]
         return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)), states)
+
+    def looks_inside(self, states: frozenset[FailureState]) -> bool:
+        """True where a diagnosis would help any detector of these states."""
+        return any(isinstance(detector, LooksInside) for detector in self._detectors(states))
+
+    def suspects(self, states: frozenset[FailureState], facts: Facts) -> frozenset[str]:
+        """The machines that detectors of these states would have looked into."""
+        inside = [detector for detector in self._detectors(states) if isinstance(detector, LooksInside)]
+        return frozenset(id_ for detector in inside for id_ in detector.probes(facts))
+
+    def _detectors(self, states: frozenset[FailureState]) -> tuple[Detector, ...]:
+        detectors = self.catalogue.detecting(states)
+        # What would explain a finding is looked for even where it was not asked for.
+        causes = frozenset(cause for detector in detectors for cause in CAUSES.get(detector.finds, {}))
+        return detectors + tuple(d for d in self.catalogue.detectors if d.finds in causes and d not in detectors)
 
     def plan(self, findings: Iterable[Finding], facts: Facts) -> tuple[list[Plan], list[Declined], Facts]:
         """The first remediation of each finding that has a plan, or what the gentlest one says instead."""

@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from model.documents import Document, Json
+
+if TYPE_CHECKING:
+    # It needs `Unreadable` from here.
+    from model.diagnosis import Diagnosis
 
 
 class Reading(StrEnum):
@@ -306,6 +310,8 @@ class Facts:
     """Answers of Log Analytics, by the query's name."""
     documents: Mapping[str, Document] = field(default_factory=dict)
     """Full Resource Manager bodies of what a detector wanted a closer look at."""
+    diagnoses: Mapping[str, Diagnosis | Unreadable] = field(default_factory=dict)
+    """What suspects said of their inside, where probing is allowed; whoever is not here was not asked."""
     unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
     """By reading, query name, document id or `provider:<subscription>/<namespace>`."""
 

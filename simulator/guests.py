@@ -9,6 +9,7 @@ later. In a fleet folder a guest may say (all optional):
 - `healthService`: `Running` (default) or `Stopped`.
 - `neededWindow`: how long patching really takes (ISO 8601); a deployment with a shorter window exceeds it.
 - `registersAfter`: how long registration takes (ISO 8601, default `PT5M`), or null for an agent that never does.
+- `diagnosis`: what single rules of the diagnosis say in this guest, by their code: `{"dsk": "F:100MB"}`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from model.documents import Document, Json, text_at
 from model.times import parse_duration
 from simulator.fleet import BrokenFleet
 
-_KNOWN: Final = frozenset({"workerKey", "healthService", "neededWindow", "registersAfter"})
+_KNOWN: Final = frozenset({"workerKey", "healthService", "neededWindow", "registersAfter", "diagnosis"})
 _REGISTRATION: Final = timedelta(minutes=5)
 _NAMESPACE: Final = uuid.UUID("6f1c4d53-2f0e-4a55-9f0f-7f2f0c1b7a10")
 
@@ -66,6 +67,8 @@ class Guest:
     """Exports by path in lower case, as Windows compares paths."""
     marks: set[str] = field(default_factory=set)
     """Steps that are done here, and do nothing when they are delivered again."""
+    diagnosis: Mapping[str, str] = field(default_factory=dict)
+    """What rules of the diagnosis say, by code, where it is not what the rest of the guest's state makes them say."""
     registrations: int = 0
     restarts: int = 0
 
@@ -97,6 +100,9 @@ def make_guest(agent: str, os: str, identity: str, user_group: str, given: Mappi
         key=key,
         running=given.get("healthService", "Running") == "Running",
         needed_window=_length(agent, "neededWindow", given.get("neededWindow")),
+        diagnosis={
+            code: text_at(held, code) for held in [given.get("diagnosis")] if isinstance(held, dict) for code in held
+        },
         registers_after=_length(agent, "registersAfter", given.get("registersAfter", "PT5M")),
     )
 

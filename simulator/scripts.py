@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from model.diagnosis import RULES, OperatingSystem, checksum
 from model.documents import Document
+from model.facts import ARC_MACHINE_TYPE
 from simulator.guests import Guest, sha256_of
 
 _HEADER: Final = re.compile(r"^\s*#\s*patchwright-script:\s*(\S+)\s*$", re.MULTILINE)
@@ -45,12 +47,31 @@ def run_script(text: str, guest: Guest, parameters: Mapping[str, str], effects: 
     """Run one of our scripts; `parameters` by lower-case name."""
     found = _HEADER.search(text)
     behaviour = SCRIPTS.get(found[1].lower()) if found else None
+    if found and found[1].lower() == "diagnose":
+        return ScriptResult(exit_code=0, stdout=diagnosis_of(guest))
     if behaviour is None:
         name = f"'{found[1]}'" if found else "without a patchwright-script header"
         return ScriptResult(exit_code=1, stderr=f"the simulated guest cannot run a script {name}")
     if guest.os.lower() != "windows" and behaviour not in _ON_LINUX_TOO:
         return ScriptResult(exit_code=1, stderr="the simulated guest is not a Windows machine")
     return behaviour(guest, parameters, effects)
+
+
+def diagnosis_of(guest: Guest) -> str:
+    """What the diagnosis prints in this guest: what its state shows, what the fleet says, and `P` for the rest."""
+    os = OperatingSystem(guest.os.lower())
+    arc = ARC_MACHINE_TYPE.lower() in guest.agent
+    said = {rule.code: "P" for rule in RULES.of(os)}
+    foreign = {"ims", "gua", "rda", "wir", "pex", "dmi"} if arc else {"arc", "ars", "arx", "are"}
+    said |= dict.fromkeys(foreign & said.keys(), "N")
+    match os:
+        case OperatingSystem.WINDOWS:
+            said |= {"hs": "P" if guest.running else "F:stopped", "key": "P:1" if guest.key else "F:missing"}
+        case OperatingSystem.LINUX:
+            said |= {"os": "I:ubuntu-20.04", "omr": "P" if guest.running else "F:stopped"}
+    said |= {code: text for code, text in guest.diagnosis.items() if code in said}
+    lines = "".join(f"{code}:{text}\n" for code, text in said.items())
+    return f"patchwright-diagnosis 1 {os.value}\n{lines}patchwright-end {len(said)} {checksum(lines)}\n"
 
 
 def _says(exit_code: int, outcome: str, **fields: str | bool) -> ScriptResult:

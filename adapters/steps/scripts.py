@@ -36,7 +36,7 @@ SCRIPTS: Final = Path(__file__).parents[2] / "remediations" / "scripts"
 MARK: Final = "patchwright-outcome:"
 
 _TOO_LONG: Final[Document] = {"reason": "the script did not end within its time; it was cancelled"}
-_RUNNING: Final = frozenset({"running", "pending"})
+RUNNING: Final = frozenset({"running", "pending"})
 _MOVING: Final = frozenset({"creating", "updating", "deleting"})
 _PASSED_ON_UNCHANGED: Final = re.compile(r"[A-Za-z0-9 _.,:=+/@\\-]*", re.ASCII)
 """What a parameter may hold: the agents hand parameters to a shell, where anything else could mean more than itself."""
@@ -58,7 +58,7 @@ def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:
         pass
     else:
         return StepPending(look_again=LOOK_AGAIN, token=began(door))
-    unfit = _unfit(commands, step, is_arc=is_arc)
+    unfit = unfit_for_a_script(commands, step.machine, is_arc=is_arc)
     if unfit is not None:
         return unfit
     body: Document = {
@@ -108,12 +108,12 @@ def script_text(script: str) -> str:
     return text
 
 
-def _unfit(run_commands: RunCommands, step: RunScript, *, is_arc: bool) -> StepFailed | StepStale | None:
+def unfit_for_a_script(run_commands: RunCommands, id_: str, *, is_arc: bool) -> StepFailed | StepStale | None:
     """Why the machine cannot take a script now."""
     try:
         machine = run_commands.machine()
     except NotFound:
-        return StepStale(field="machine", planned=step.machine, found=None)
+        return StepStale(field="machine", planned=id_, found=None)
     if is_arc:
         status = text_at(machine, "properties.status")
         if status.lower() != "connected":
@@ -151,14 +151,14 @@ def _seen(run_commands: RunCommands, command: Document) -> Document:
 
 def _is_busy(command: Document) -> bool:
     state = text_at(command, "properties.instanceView.executionState").lower()
-    return state in _RUNNING or text_at(command, "properties.provisioningState").lower() in _MOVING
+    return state in RUNNING or text_at(command, "properties.provisioningState").lower() in _MOVING
 
 
 def _ended(command: Document) -> Document | None:
     """How the script ended: `reason` where it did not do what it should, else `result`. None while it runs."""
     view = "properties.instanceView"
     state, exit_code = text_at(command, f"{view}.executionState").lower(), at(command, f"{view}.exitCode")
-    if state in {"", "unknown", *_RUNNING}:
+    if state in {"", "unknown", *RUNNING}:
         if text_at(command, "properties.provisioningState").lower() != "failed":
             return None
         return {"reason": f"Run Command failed: {escaped(text_at(command, f'{view}.executionMessage'))}"}

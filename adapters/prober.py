@@ -1,0 +1,125 @@
+"""The diagnosis goes into machines, and nothing else: managed run commands under names of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from adapters.clients import CLOUDS, Clients
+from adapters.sdk import Rejected, Sdk
+from adapters.steps.door import Door, Refused, escaped
+from adapters.steps.run_commands import RunCommands, run_commands_of
+from adapters.steps.scripts import RUNNING, script_text, unfit_for_a_script
+from engine.ports import (
+    AzureUnavailable,
+    Clock,
+    NotFound,
+    PermissionMissing,
+    ProbeAnswered,
+    ProbeFailed,
+    ProbePending,
+    ProbeProgress,
+    RequestCount,
+    StepFailed,
+    WriteForbidden,
+)
+from model.documents import Document, text_at
+from model.facts import Machine
+from model.resource_ids import ResourceId
+
+TIME_OUT: Final = 600
+"""Seconds. A machine from which nothing can be reached takes some minutes to say so."""
+_SCRIPTS: Final = {"windows": "windows/diagnose.ps1", "linux": "linux/diagnose.sh"}
+
+
+def diagnoses() -> frozenset[str]:
+    """The texts of the two scripts."""
+    return frozenset(map(script_text, _SCRIPTS.values()))
+
+
+class AzureProber:
+    """The `Prober` of Azure, or of a simulated one."""
+
+    def __init__(self, clients_factory: Callable[[], Clients], clock: Clock, cloud: str) -> None:
+        """`clients_factory` makes clients that let nothing but the diagnosis out; called at the first probe."""
+        self._factory = clients_factory
+        self._clock = clock
+        # The simulated Azure's machines are those of the public cloud.
+        self._cloud = cloud if cloud in CLOUDS else "public"
+        self._opening = threading.Lock()
+        self._door: Door | None = None
+
+    @property
+    def requests(self) -> RequestCount:
+        return self._door.requests if self._door else RequestCount()
+
+    def begin(self, machine: Machine, name: str) -> ProbeProgress:
+        """See `Prober.begin`."""
+        return self._asked(machine.arm_id, lambda commands: self._send(commands, machine, name))
+
+    def check(self, machine: str, name: str) -> ProbeProgress:
+        """See `Prober.check`."""
+        return self._asked(machine, lambda commands: _look(commands, name))
+
+    def _send(self, commands: RunCommands, machine: Machine, name: str) -> ProbeProgress:
+        try:
+            commands.get(name)
+        except NotFound:
+            pass
+        else:
+            return ProbePending()
+        unfit = unfit_for_a_script(commands, machine.arm_id, is_arc=machine.is_arc)
+        if unfit is not None:
+            return ProbeFailed(reason=unfit.reason if isinstance(unfit, StepFailed) else "the machine is gone")
+        body: Document = {
+            "location": machine.location,
+            "properties": {
+                "source": {"script": script_text(_SCRIPTS[machine.os.lower()])},
+                "parameters": [{"name": "Cloud", "value": self._cloud}],
+                "asyncExecution": True,
+                "timeoutInSeconds": TIME_OUT,
+            },
+        }
+        commands.send(name, body)
+        return ProbePending()
+
+    def _asked(self, machine: str, ask: Callable[[RunCommands], ProbeProgress]) -> ProbeProgress:
+        """Ask, and turn every way in which Azure can fail into an answer that will not come."""
+        try:
+            return ask(run_commands_of(self._opened(), ResourceId.parse(machine)))
+        except NotFound:
+            return ProbeFailed(reason="the diagnosis is gone, and with it what it said")
+        except (AzureUnavailable, PermissionMissing, Rejected, Refused, WriteForbidden, ValueError) as error:
+            return ProbeFailed(reason=escaped(str(error)))
+
+    def _opened(self) -> Door:
+        with self._opening:
+            if self._door is None:
+                clients = self._factory()
+                self._door = Door(
+                    sdk=Sdk(clients), requests=clients.requests, clock=self._clock, may_write=lambda: None
+                )
+            return self._door
+
+
+def _look(commands: RunCommands, name: str) -> ProbeProgress:
+    """What the script printed; after that nothing of it is left on the machine."""
+    view, command = "properties.instanceView", commands.get(name)
+    state = text_at(command, f"{view}.executionState").lower()
+    if state in {"", "unknown", *RUNNING}:
+        if text_at(command, "properties.provisioningState").lower() != "failed":
+            return ProbePending()
+        answer: ProbeProgress = ProbeFailed(
+            reason=f"Run Command failed: {escaped(text_at(command, f'{view}.executionMessage'))}"
+        )
+    elif state == "succeeded" and (said := text_at(command, f"{view}.output")):
+        answer = ProbeAnswered(text=said)
+    else:
+        answer = ProbeFailed(reason=f"the diagnosis {state}: {escaped(text_at(command, f'{view}.error'))}")
+    try:
+        commands.remove(name)
+    except (NotFound, AzureUnavailable, PermissionMissing, Rejected):
+        # What it said is here; Azure removes run commands that are left behind in its own time.
+        return answer
+    return answer
