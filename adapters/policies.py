@@ -14,7 +14,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from adapters.clients import origin
 from engine.ports import AzureUnavailable, RequestCount, WriteForbidden
-from model.documents import Json, at
+from model.documents import Document, Json
 
 _READ_POSTS: Final = re.compile(
     r"(?:/v1)?/(?:\$batch|workspaces/[^/]+/query)|/providers/Microsoft\.ResourceGraph/resources", re.IGNORECASE
@@ -26,6 +26,8 @@ _PROBES: Final = re.compile(
     r"|Microsoft\.HybridCompute/machines)/[^/]+/runCommands/patchwright-probe-[0-9a-f]{16}",
     re.IGNORECASE,
 )
+
+_PROBE_PARAMETERS: Final = frozenset({"Cloud", "Location"})
 
 LONGEST_WAIT: Final = 60.0
 """Seconds: a longer `Retry-After` is not slept through here but handed on, as an unreadable fact or a failed step."""
@@ -109,12 +111,37 @@ class ProbeOnlyPolicy(HTTPPolicy[HttpRequest, HttpResponse]):
         body = request.content
         try:
             document: Json = json.loads(body) if isinstance(body, str | bytes) else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
-        source = at(document, "properties.source") if isinstance(document, dict) else None
-        if request.method != "PUT" or not isinstance(source, dict):
+        return request.method == "PUT" and isinstance(document, dict) and self._is_only_the_diagnosis(document)
+
+    def _is_only_the_diagnosis(self, body: Document) -> bool:
+        """One of the scripts, and beside it nothing that could run, redirect or dress up anything.
+
+        A parameter is a variable of the script's environment on Linux, where `LD_PRELOAD` would be one, too.
+        """
+        properties = body.get("properties")
+        if not isinstance(properties, dict) or not body.keys() <= {"location", "properties"}:
             return False
-        return [*source] == ["script"] and source["script"] in self._scripts
+        source, parameters = properties.get("source"), properties.get("parameters")
+        return (
+            properties.keys() == {"source", "parameters", "asyncExecution", "timeoutInSeconds"}
+            and isinstance(source, dict)
+            and [*source] == ["script"]
+            and source["script"] in self._scripts
+            and isinstance(parameters, list)
+            and all(_is_harmless(parameter) for parameter in parameters)
+        )
+
+
+def _is_harmless(parameter: Json) -> bool:
+    return (
+        isinstance(parameter, dict)
+        and parameter.keys() == {"name", "value"}
+        and parameter["name"] in _PROBE_PARAMETERS
+        and isinstance(parameter["value"], str)
+        and re.fullmatch("[a-z0-9]{0,30}", parameter["value"]) is not None
+    )
 
 
 class StayHome(HTTPPolicy[HttpRequest, HttpResponse]):

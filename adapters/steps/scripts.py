@@ -39,7 +39,12 @@ _TOO_LONG: Final[Document] = {"reason": "the script did not end within its time;
 RUNNING: Final = frozenset({"running", "pending"})
 _MOVING: Final = frozenset({"creating", "updating", "deleting"})
 _PASSED_ON_UNCHANGED: Final = re.compile(r"[A-Za-z0-9 _.,:=+/@\\-]*", re.ASCII)
-"""What a parameter may hold: the agents hand parameters to a shell, where anything else could mean more than itself."""
+"""What a parameter may hold: the agents hand parameters to a shell, where anything else could mean more than itself.
+
+On Windows a script is called with `-name value`; on Linux named parameters are variables of its environment ("Run
+scripts in your Linux VM by using managed Run Commands"; so does Azure/run-command-handler-linux, which sets no variable
+for an empty value).
+"""
 
 
 def begin(door: Door, step: RunScript, step_id: str) -> StepProgress:

@@ -116,16 +116,35 @@ COMMAND = f"{vm_id('web-01')}/runCommands"
 SCRIPT = min(diagnoses())
 
 
+def a_body(beside: dict[str, object] | None = None, **properties: object) -> dict[str, object]:
+    """The diagnosis as it may go out, but for what is changed."""
+    allowed = {
+        "source": {"script": SCRIPT},
+        "parameters": [{"name": "Cloud", "value": "public"}],
+        "asyncExecution": True,
+        "timeoutInSeconds": 600,
+    }
+    return {"location": "westeurope", "properties": allowed | properties} | (beside or {})
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("PUT", f"{COMMAND}/{NAME}", {"properties": {"source": {"script": "Restart-Computer"}}}),
-        ("PUT", f"{COMMAND}/{NAME}", {"properties": {"source": {"script": SCRIPT + "\nRestart-Computer"}}}),
-        ("PUT", f"{COMMAND}/{NAME}", {"properties": {"source": {"scriptUri": "https://elsewhere.example/x"}}}),
-        ("PUT", f"{COMMAND}/{NAME}", {"properties": {"source": {"script": SCRIPT, "commandId": "x"}}}),
-        ("PUT", f"{COMMAND}/another", {"properties": {"source": {"script": SCRIPT}}}),
-        ("PUT", vm_id("web-01"), {"properties": {"source": {"script": SCRIPT}}}),
-        ("PATCH", f"{COMMAND}/{NAME}", {"properties": {"source": {"script": SCRIPT}}}),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(source={"script": "Restart-Computer"})),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(source={"script": SCRIPT + "\nRestart-Computer"})),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(source={"scriptUri": "https://elsewhere.example/x"})),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(source={"script": SCRIPT, "commandId": "x"})),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(parameters=[{"name": "LD_PRELOAD", "value": "public"}])),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(parameters=[{"name": "", "value": "public"}])),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(parameters=[{"name": "Cloud", "value": "$(reboot)"}])),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(protectedParameters=[{"name": "Cloud", "value": "public"}])),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(runAsUser="root")),
+        ("PUT", f"{COMMAND}/{NAME}", a_body(outputBlobUri="https://elsewhere.example/x")),
+        ("PUT", f"{COMMAND}/{NAME}", a_body({"tags": {"a": "b"}})),
+        ("PUT", f"{COMMAND}/{NAME}", [a_body()]),
+        ("PUT", f"{COMMAND}/another", a_body()),
+        ("PUT", vm_id("web-01"), a_body()),
+        ("PATCH", f"{COMMAND}/{NAME}", a_body()),
         ("POST", f"{vm_id('web-01')}/restart", None),
         ("DELETE", vm_id("web-01"), None),
         ("DELETE", f"{COMMAND}/another", None),
@@ -139,3 +158,12 @@ def test_nothing_but_the_diagnosis_leaves(probing: Probing, method: str, path: s
         clients.send(HttpRequest(method, f"{probing.azure.url}{path}?api-version=2026-04-01", json=body))
 
     assert clients.requests.probe == 0
+
+
+def test_the_diagnosis_itself_leaves(probing: Probing) -> None:
+    """What the cases above differ from in one thing each."""
+    clients = Clients(probing.azure.url, read_only=False, probes=diagnoses())
+
+    clients.send(HttpRequest("PUT", f"{probing.azure.url}{COMMAND}/{NAME}?api-version=2026-04-01", json=a_body()))
+
+    assert clients.requests.probe == 1
