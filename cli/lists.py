@@ -42,7 +42,8 @@ def write_states(sheet: Sheet, entries: Iterable[Document]) -> None:
         sheet.line(("seen in   ", "dim"), ", ".join(seen), indent=2, hang=10)
         for remediation in objects(entry, "remediations"):
             head: list[Part] = [("repair    ", "dim"), (text_at(remediation, "id"), "bold")]
-            sheet.line(*head, (f"  {text_at(remediation, 'impact')}", "magenta"), indent=2, hang=10)
+            kind = f"  {text_at(remediation, 'class')}, {text_at(remediation, 'impact')}"
+            sheet.line(*head, (kind, "magenta"), indent=2, hang=10)
             sheet.line(first_paragraph(text_at(remediation, "manual")), indent=12)
 
 

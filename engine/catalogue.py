@@ -13,8 +13,8 @@ from engine.settings import Settings
 from guardrails import Guardrail, guardrails
 from model.documents import Document
 from model.facts import Reading
-from model.states import FailureState, Mode
-from remediations import remediations
+from model.states import ActionClass, FailureState, Mode
+from remediations import ONLY_IN_WINDOW, action_classes, remediations
 from remediations.protocol import Remediation
 
 
@@ -45,6 +45,9 @@ class Catalogue:
                 exclude_tag=settings.exclude_tag,
                 max_machines=settings.max_machines,
                 max_percent=settings.max_percent,
+                optional=frozenset(id_ for id_, one in action_classes().items() if one is ActionClass.OPT),
+                opted_in=settings.opt_in,
+                in_window=ONLY_IN_WINDOW,
             ),
             modes={state: settings.mode(state) for state in FailureState},
         )
@@ -86,6 +89,7 @@ class Catalogue:
                 "remediations": [
                     {
                         "id": remediation.id,
+                        "class": remediation.action_class.value,
                         "impact": remediation.impact.value,
                         "permissions": [*sorted(remediation.permissions)],
                         "manual": inspect.getdoc(remediation) or "",

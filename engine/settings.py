@@ -11,8 +11,9 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from model.resource_ids import InvalidResourceId, ResourceId
-from model.states import FailureState, Mode
+from model.states import ActionClass, FailureState, Mode
 from model.times import parse_duration
+from remediations import action_classes
 
 PREFIX: Final = "PATCHWRIGHT_"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -44,6 +45,9 @@ class Settings:
     """`PATCHWRIGHT_CLOUD`: `public`, `usgovernment`, `china`, or the simulated Azure's address on loopback."""
     modes: Mapping[FailureState, Mode] = field(default_factory=dict)
     """`PATCHWRIGHT_MODES`: JSON object, failure state (or `*`) to `off`, `observe`, `ask` or `act`."""
+    opt_in: frozenset[str] = frozenset()
+    """`PATCHWRIGHT_OPT_IN`: ids of remediations of the class `opt` that sweeps may apply of their own accord, where
+    the mode is `act`; without it they wait for a person who applies the plan."""
     sweep_schedule: str = "0 0 2 * * *"
     """`SWEEP_SCHEDULE`: NCRONTAB with seconds, UTC."""
     exclude_tag: str = "patchwright-exclude"
@@ -106,6 +110,7 @@ class Settings:
             workspace=reader.resource("WORKSPACES", "Microsoft.OperationalInsights/workspaces"),
             cloud=reader.cloud(),
             modes=reader.modes(),
+            opt_in=reader.opt_in(),
             sweep_schedule=reader.schedule(cls.sweep_schedule),
             exclude_tag=reader.text("EXCLUDE_TAG", cls.exclude_tag),
             max_machines=reader.number("MAX_MACHINES", cls.max_machines, 0, 100_000),
@@ -139,6 +144,7 @@ _KNOWN: Final = frozenset(
         "WORKSPACES",
         "CLOUD",
         "MODES",
+        "OPT_IN",
         "EXCLUDE_TAG",
         "MAX_MACHINES",
         "MAX_PERCENT",
@@ -254,6 +260,16 @@ class _Reader:
         if value != "never":
             self.problems.append(f"{PREFIX}PROBE: must be never or suspects, is {value[:40]!r}")
         return "never"
+
+    def opt_in(self) -> frozenset[str]:
+        wanted, classes = frozenset(self.listed("OPT_IN")), action_classes()
+        optional = {id_ for id_, one in classes.items() if one is ActionClass.OPT}
+        self.problems += [
+            f"{PREFIX}OPT_IN: {id_[:60]!r} "
+            + ("needs no opting in" if id_ in classes else "is not a remediation that `patchwright states` lists")
+            for id_ in sorted(wanted - optional)
+        ]
+        return wanted & optional
 
     def schedule(self, default: str) -> str:
         value = self.env.get("SWEEP_SCHEDULE", "").strip() or default

@@ -5,7 +5,9 @@ from __future__ import annotations
 from guardrails.blast_radius import BlastRadius
 from guardrails.cool_down import CoolDown
 from guardrails.exclusion_tag import ExclusionTag
+from guardrails.maintenance_window import MaintenanceWindow
 from guardrails.mode_of_state import ModeOfState
+from guardrails.opted_in import OptedIn
 from guardrails.protocol import Guardrail, Situation
 from guardrails.scope import Scope
 from guardrails.second_look import SecondLook
@@ -13,15 +15,28 @@ from guardrails.update_run import UpdateRun
 from model.plans import Allow, Plan, Verdict
 
 
-def guardrails(*, exclude_tag: str, max_machines: int, max_percent: int = 100) -> tuple[Guardrail, ...]:
-    """Every guardrail; those that only a person can satisfy come first."""
+def guardrails(
+    *,
+    exclude_tag: str,
+    max_machines: int,
+    max_percent: int = 100,
+    optional: frozenset[str] = frozenset(),
+    opted_in: frozenset[str] = frozenset(),
+    in_window: frozenset[str] = frozenset(),
+) -> tuple[Guardrail, ...]:
+    """Every guardrail; those that only a person can satisfy come first.
+
+    `optional` and `in_window` are ids of remediations: off until `opted_in`, and for maintenance windows only.
+    """
     return (
         Scope(),
         ExclusionTag(tag=exclude_tag),
         ModeOfState(),
+        OptedIn(optional=optional, chosen=opted_in),
         SecondLook(),
         CoolDown(),
         UpdateRun(),
+        MaintenanceWindow(inside=in_window),
         BlastRadius(machines=max_machines, percent=max_percent),
     )
 

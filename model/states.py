@@ -76,6 +76,17 @@ class Impact(StrEnum):
     """Something stops or loses its identity for a while."""
 
 
+class ActionClass(StrEnum):
+    """Who has to have said yes to a remediation before it may be applied without a person."""
+
+    AUTO = "auto"
+    """Nobody: it is idempotent and cheap to undo, so the mode of the failure state decides alone."""
+    OPT = "opt"
+    """The operator, by `PATCHWRIGHT_OPT_IN`: it costs money, downtime, security or data."""
+    ADVISE = "advise"
+    """It changes nothing: a person is told what to do."""
+
+
 class Outcome(StrEnum):
     """How one finding of one run ended."""
 

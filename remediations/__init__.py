@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
+from model.states import ActionClass
 from remediations.add_to_scope import AddToScope
 from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved
 from remediations.advise_linux_pending import AdviseLinuxPending
@@ -54,6 +57,9 @@ from remediations.set_reboot_policy import SetRebootPolicy
 from remediations.start_stopped_machine import StartStoppedMachine
 from remediations.start_update_service import StartUpdateService
 from remediations.widen_maintenance_window import WidenMaintenanceWindow
+
+ONLY_IN_WINDOW: Final = frozenset({ConfigurePackages.id, FixDependencies.id})
+"""Those that may restart services, so that they are applied inside a maintenance window only."""
 
 
 def remediations(
@@ -117,3 +123,8 @@ def remediations(
         AdviseMachinesDontInstall(),
         WidenMaintenanceWindow(margin=margin, maximum=max_window),
     )
+
+
+def action_classes() -> Mapping[str, ActionClass]:
+    """Who has to have said yes to each remediation, by its id."""
+    return {one.id: one.action_class for one in remediations(margin=timedelta(0), max_window=timedelta(0))}

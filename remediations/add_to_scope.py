@@ -12,7 +12,7 @@ from model.findings import Finding
 from model.plans import Declined, Plan, PutSavedSearch, Settle
 from model.resource_ids import vm_ids
 from model.scope_queries import scope_query
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 
@@ -30,6 +30,7 @@ class AddToScope:
 
     id: ClassVar[str] = "add-to-scope"
     fixes: ClassVar[FailureState] = FailureState.SCOPE_EXCLUDED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = frozenset({"Microsoft.OperationalInsights/workspaces/savedSearches/write"})
     reads: ClassVar[frozenset[Reading]] = frozenset({Reading.SAVED_SEARCHES})

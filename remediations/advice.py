@@ -8,7 +8,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 
@@ -19,6 +19,7 @@ class AdviceOnly(ABC):
 
     id: ClassVar[str]
     fixes: ClassVar[FailureState]
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -9,7 +9,7 @@ from model.documents import Json
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 
@@ -23,6 +23,7 @@ class AdviseVmMoved:
 
     id: ClassVar[str] = "advise-vm-moved"
     fixes: ClassVar[FailureState] = FailureState.VM_MOVED
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()
@@ -53,6 +54,7 @@ class AdviseJobLimit:
 
     id: ClassVar[str] = "advise-job-limit"
     fixes: ClassVar[FailureState] = FailureState.JOB_LIMIT_REACHED
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()

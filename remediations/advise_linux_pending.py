@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 _APT: Final = (
@@ -32,6 +32,7 @@ class AdviseLinuxPending:
 
     id: ClassVar[str] = "advise-linux-pending"
     fixes: ClassVar[FailureState] = FailureState.LINUX_PENDING_VS_INSTALLED_DIFFER
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.linux_repairs import advice, means, unfit
 from remediations.protocol import declined
 
@@ -26,6 +26,7 @@ class AdviseLinuxRunFailed:
 
     id: ClassVar[str] = "advise-linux-run-failed"
     fixes: ClassVar[FailureState] = FailureState.LINUX_RUN_FAILED
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -9,7 +9,7 @@ from model.documents import text_at
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 from remediations.windows_updates import listed, texts
 
@@ -24,6 +24,7 @@ class AdviseMachinesDontInstall:
 
     id: ClassVar[str] = "advise-machines-dont-install"
     fixes: ClassVar[FailureState] = FailureState.MACHINES_DONT_INSTALL
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()
@@ -55,6 +56,7 @@ class AdviseUpdatesAvailableNotShown:
 
     id: ClassVar[str] = "advise-updates-available-not-shown"
     fixes: ClassVar[FailureState] = FailureState.UPDATES_AVAILABLE_NOT_SHOWN
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()
@@ -91,6 +93,7 @@ class AdviseSupersededShownMissing:
 
     id: ClassVar[str] = "advise-superseded-shown-missing"
     fixes: ClassVar[FailureState] = FailureState.SUPERSEDED_SHOWN_MISSING
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()
@@ -123,6 +126,7 @@ class AdviseInstalledButNotFound:
 
     id: ClassVar[str] = "advise-installed-but-not-found"
     fixes: ClassVar[FailureState] = FailureState.INSTALLED_BUT_NOT_FOUND
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()
@@ -150,6 +154,7 @@ class AdviseKb2267602Missing:
 
     id: ClassVar[str] = "advise-kb2267602-missing"
     fixes: ClassVar[FailureState] = FailureState.KB2267602_MISSING
+    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[frozenset[Reading]] = frozenset()

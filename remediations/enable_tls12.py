@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.advice import where
 from remediations.endpoints import TAGS, endpoints
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
@@ -50,6 +50,7 @@ class EnableTls12:
 
     id: ClassVar[str] = "enable-tls12"
     fixes: ClassVar[FailureState] = FailureState.MACHINE_CANNOT_COMMUNICATE
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -13,7 +13,7 @@ from model.documents import Document, at, list_at, text_at
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.deployment_edits import Editable, editable
 from remediations.linux_repairs import advice, means, settle
 from remediations.protocol import declined
@@ -39,6 +39,7 @@ class ExcludePackage:
 
     id: ClassVar[str] = "exclude-package"
     fixes: ClassVar[FailureState] = FailureState.LINUX_RUN_FAILED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = frozenset(
         {

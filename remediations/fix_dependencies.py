@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.linux_repairs import RUN_COMMANDS, Repair, plan_repair
 
 _REPAIR: Final = Repair(
@@ -33,6 +33,7 @@ class FixDependencies:
 
     id: ClassVar[str] = "fix-dependencies"
     fixes: ClassVar[FailureState] = FailureState.LINUX_RUN_FAILED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.DISRUPTIVE
     permissions: ClassVar[frozenset[str]] = RUN_COMMANDS
     reads: ClassVar[frozenset[Reading]] = frozenset()

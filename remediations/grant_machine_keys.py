@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.advice import where
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
 from remediations.protocol import declined
@@ -30,6 +30,7 @@ class GrantMachineKeys:
 
     id: ClassVar[str] = "grant-machine-keys"
     fixes: ClassVar[FailureState] = FailureState.SELFSIGNED_CERT_FAILURE
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -11,7 +11,7 @@ from model.documents import at, text_at
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.deployment_edits import Editable, editable
 from remediations.protocol import declined
 
@@ -34,6 +34,7 @@ class IncludeAllClassifications:
 
     id: ClassVar[str] = "include-all-classifications"
     fixes: ClassVar[FailureState] = FailureState.LINUX_CLASSIFICATION_CAVEAT
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = frozenset(
         {

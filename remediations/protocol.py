@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Advice, Declined, Plan
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 
 
 class Remediation(Protocol):
@@ -15,6 +15,7 @@ class Remediation(Protocol):
 
     id: ClassVar[str]
     fixes: ClassVar[FailureState]
+    action_class: ClassVar[ActionClass]
     impact: ClassVar[Impact]
     permissions: ClassVar[frozenset[str]]
     """The Azure actions that its steps need, beyond reading; the writer's role is made from these."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, LogWorkspace, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, SetDailyQuota, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 
@@ -28,6 +28,7 @@ class RaiseDailyCap:
 
     id: ClassVar[str] = "raise-daily-cap"
     fixes: ClassVar[FailureState] = FailureState.WORKSPACE_OVER_QUOTA
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = frozenset({"Microsoft.OperationalInsights/workspaces/write"})
     reads: ClassVar[frozenset[Reading]] = frozenset({Reading.WORKSPACE})

@@ -11,7 +11,7 @@ from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment, Settle, Step
 from model.runs import runs_again
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.deployment_edits import Editable, editable, has_other_targets
 from remediations.protocol import declined
 
@@ -31,6 +31,7 @@ class ReaddMachine:
 
     id: ClassVar[str] = "readd-machine"
     fixes: ClassVar[FailureState] = FailureState.SOURCE_ID_CHANGED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = frozenset(
         {

@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, RegisterProvider, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 
@@ -26,6 +26,7 @@ class RegisterAutomationProvider:
 
     id: ClassVar[str] = "register-automation-provider"
     fixes: ClassVar[FailureState] = FailureState.AUTOMATION_RP_NOT_REGISTERED
+    action_class: ClassVar[ActionClass] = ActionClass.AUTO
     impact: ClassVar[Impact] = Impact.ADDITIVE
     permissions: ClassVar[frozenset[str]] = frozenset({"Microsoft.Automation/register/action"})
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.reset_worker_key import ResetWorkerKey
 
 
@@ -27,6 +27,7 @@ class ReregisterWorker:
 
     id: ClassVar[str] = "reregister-worker"
     fixes: ClassVar[FailureState] = FailureState.WORKER_GROUP_PURGED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = ResetWorkerKey.impact
     permissions: ClassVar[frozenset[str]] = ResetWorkerKey.permissions
     reads: ClassVar[frozenset[Reading]] = ResetWorkerKey.reads

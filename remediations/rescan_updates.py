@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.windows_updates import RUN_COMMAND, advised, on_the_machine, script, unfit
 
 
@@ -27,6 +27,7 @@ class RescanUpdates:
 
     id: ClassVar[str] = "rescan-updates"
     fixes: ClassVar[FailureState] = FailureState.UPDATE_AGENT_ERROR
+    action_class: ClassVar[ActionClass] = ActionClass.AUTO
     impact: ClassVar[Impact] = Impact.READ_ONLY
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

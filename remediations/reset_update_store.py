@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.start_update_service import settled
 from remediations.windows_updates import RUN_COMMAND, advised, deployments_of, on_the_machine, script, unfit
 
@@ -29,6 +29,7 @@ class ResetUpdateStore:
 
     id: ClassVar[str] = "reset-update-store"
     fixes: ClassVar[FailureState] = FailureState.UPDATE_AGENT_ERROR
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -18,7 +18,7 @@ from model.findings import Finding
 from model.plans import AwaitIdentity, Declined, Plan, PutSavedSearch, RunScript, Settle, Step
 from model.resource_ids import vm_ids
 from model.scope_queries import SCOPE, TEXT, VM_IDS
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 
 
@@ -39,6 +39,7 @@ class ResetWorkerKey:
 
     id: ClassVar[str] = "reset-worker-key"
     fixes: ClassVar[FailureState] = FailureState.CLONED_MACHINE
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.DISRUPTIVE
     permissions: ClassVar[frozenset[str]] = frozenset(
         {

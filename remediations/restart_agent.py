@@ -10,7 +10,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.advice import RETIRED
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
 from remediations.protocol import declined
@@ -22,6 +22,7 @@ class _Restart(ABC):
 
     id: ClassVar[str]
     fixes: ClassVar[FailureState]
+    action_class: ClassVar[ActionClass] = ActionClass.AUTO
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

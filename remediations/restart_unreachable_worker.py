@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.restart_agent import RestartSilentAgent
 
 
@@ -27,6 +27,7 @@ class RestartUnreachableWorker:
 
     id: ClassVar[str] = "restart-unreachable-worker"
     fixes: ClassVar[FailureState] = FailureState.WORKER_UNREACHABLE
+    action_class: ClassVar[ActionClass] = ActionClass.AUTO
     impact: ClassVar[Impact] = RestartSilentAgent.impact
     permissions: ClassVar[frozenset[str]] = RestartSilentAgent.permissions
     reads: ClassVar[frozenset[Reading]] = RestartSilentAgent.reads

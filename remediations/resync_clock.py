@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.advice import where
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
 from remediations.protocol import declined
@@ -30,6 +30,7 @@ class ResyncClock:
 
     id: ClassVar[str] = "resync-clock"
     fixes: ClassVar[FailureState] = FailureState.CLOCK_SKEW
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.DISRUPTIVE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

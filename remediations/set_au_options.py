@@ -10,7 +10,7 @@ from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle
 from model.runs import runs_again
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 from remediations.windows_updates import RUN_COMMAND, deployments_of, on_the_machine, script, unfit
 
@@ -34,6 +34,7 @@ class SetAuOptions:
 
     id: ClassVar[str] = "set-au-options"
     fixes: ClassVar[FailureState] = FailureState.UPDATES_WITHOUT_DEPLOYMENT
+    action_class: ClassVar[ActionClass] = ActionClass.AUTO
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset({Reading.DEPLOYMENTS})

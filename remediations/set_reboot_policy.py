@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
 from remediations.windows_updates import RUN_COMMAND, on_the_machine, script, unfit
 
@@ -35,6 +35,7 @@ class SetRebootPolicy:
 
     id: ClassVar[str] = "set-reboot-policy"
     fixes: ClassVar[FailureState] = FailureState.UNEXPLAINED_REBOOTS
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, PowerState, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle, StartMachine
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from model.times import format_time, in_words, parse_time
 from remediations.protocol import declined
 
@@ -28,6 +28,7 @@ class StartStoppedMachine:
 
     id: ClassVar[str] = "start-machine"
     fixes: ClassVar[FailureState] = FailureState.VM_STOPPED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.DISRUPTIVE
     permissions: ClassVar[frozenset[str]] = frozenset({"Microsoft.Compute/virtualMachines/start/action"})
     reads: ClassVar[frozenset[Reading]] = frozenset()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from remediations.windows_updates import (
     RUN_COMMAND,
     advised,
@@ -35,6 +35,7 @@ class StartUpdateService:
 
     id: ClassVar[str] = "start-update-service"
     fixes: ClassVar[FailureState] = FailureState.UPDATE_AGENT_ERROR
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = RUN_COMMAND
     reads: ClassVar[frozenset[Reading]] = frozenset()

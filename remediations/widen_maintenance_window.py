@@ -11,7 +11,7 @@ from model.facts import Deployment, Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment, Settle
 from model.resource_ids import InvalidResourceId, ResourceId
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from model.times import format_duration, format_time, in_words
 from remediations.deployment_edits import Editable, editable
 from remediations.protocol import declined
@@ -41,6 +41,7 @@ class WidenMaintenanceWindow:
 
     id: ClassVar[str] = "widen-maintenance-window"
     fixes: ClassVar[FailureState] = FailureState.MAINTENANCE_WINDOW_EXCEEDED
+    action_class: ClassVar[ActionClass] = ActionClass.OPT
     impact: ClassVar[Impact] = Impact.REVERSIBLE
     permissions: ClassVar[frozenset[str]] = frozenset(
         {

@@ -33,8 +33,9 @@ from model.facts import (
 from model.findings import Finding
 from model.plans import Plan, RegisterProvider, Settle, Step
 from model.resource_ids import subscription_of
-from model.states import FailureState, Impact
+from model.states import ActionClass, FailureState, Impact
 from model.times import format_duration, format_time, parse_duration, parse_time
+from remediations import action_classes
 
 NOW: Final = datetime(2026, 3, 10, 6, 0, tzinfo=UTC)
 """Tuesday, six o'clock."""
@@ -51,6 +52,8 @@ WORKSPACE: Final = f"{_GROUP}/Microsoft.OperationalInsights/workspaces/law"
 WORKSPACE_GUID: Final = "77777777-0000-4000-8000-000000000001"
 QUERIES: Final = tuple(sorted(path.stem for path in (Path(__file__).parents[1] / "detectors").glob("*.kql")))
 """Names of the detectors' queries: each has been asked, and has no row where a case says nothing."""
+ALL_OPTED_IN: Final = ",".join(sorted(id_ for id_, one in action_classes().items() if one is ActionClass.OPT))
+"""`PATCHWRIGHT_OPT_IN` of an operator who leaves everything to the sweeps."""
 SCOPE_SEARCH: Final = f"{WORKSPACE}/savedSearches/updates|microsoftdefaultcomputergroup"
 
 

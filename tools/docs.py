@@ -27,6 +27,7 @@ from typing import Final
 from detectors.protocol import Detector, kql
 from engine.catalogue import Catalogue
 from engine.settings import Settings
+from model.states import ActionClass
 from model.times import format_duration
 from remediations.protocol import Remediation
 from simulator.fleets import sample
@@ -52,6 +53,11 @@ _QUERY: Final = """\
 
 </details>
 """
+_CLASSES: Final = {
+    ActionClass.AUTO: "auto: the mode of the state decides alone",
+    ActionClass.OPT: "opt: sweeps apply it only where `PATCHWRIGHT_OPT_IN` names it; a person may apply its plan",
+    ActionClass.ADVISE: "advise: nothing is changed",
+}
 _SECTION: Final = re.compile(r"(?P<name>[A-Z][a-z]+(?: [a-z]+)?): ")
 
 
@@ -114,6 +120,7 @@ def _repair(remediation: Remediation) -> str:
     rights = "\n".join(f"  - `{action}`" for action in sorted(remediation.permissions))
     return (
         f"### Repair: `{remediation.id}`\n\n{manual(remediation)}"
+        f"- **Class:** {_CLASSES[remediation.action_class]}\n"
         f"- **Impact:** {remediation.impact.value}\n- **Rights of the writer:**\n{rights}\n"
     )
 
@@ -169,6 +176,8 @@ def _default(value: object) -> str:
             return f"`P{days}D`" if days and value == timedelta(days=days) else f"`{format_duration(value)}`"
         case int():
             return f"`{value}`"
+        case frozenset():
+            return ""
         case str():
             return f"`{value}`" if value else ""
         case _:

@@ -276,6 +276,7 @@ def test_a_whole_run_puts_the_machine_back_after_the_night_that_it_missed(tmp_pa
             **azure.settings,
             "PATCHWRIGHT_LEDGER": f"sqlite:{tmp_path / 'ledger.sqlite'}",
             "PATCHWRIGHT_MODES": '{"source-id-changed": "act"}',
+            "PATCHWRIGHT_OPT_IN": "readd-machine",
             "DRY_RUN": "false",
         }
         engine = composition.build(Settings.from_env(environment))

@@ -17,6 +17,7 @@ import pytest
 from model.documents import Document
 from simulator.fleets import sample
 from simulator.serve import Simulator, running
+from tests.builders import ALL_OPTED_IN
 
 COMMAND: Final = Path(sys.executable).with_name("patchwright")
 CONTOSO: Final = Path(__file__).parents[2] / ".." / "shared" / "fleets" / "contoso"
@@ -99,8 +100,9 @@ def locked(patchwright: Shell, azure: Simulator) -> Shell:
 
 @pytest.fixture
 def unlocked(locked: Shell) -> Shell:
-    """The same, unlocked, with every state allowed to act."""
-    return Shell(folder=locked.folder, env={**locked.env, "DRY_RUN": "false", "PATCHWRIGHT_MODES": '{"*": "act"}'})
+    """The same, unlocked, with every state allowed to act and every repair opted in."""
+    unlocked = {"DRY_RUN": "false", "PATCHWRIGHT_MODES": '{"*": "act"}', "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN}
+    return Shell(folder=locked.folder, env={**locked.env, **unlocked})
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from engine.settings import Settings
 from model.documents import Document
 from model.facts import Machine
 from model.states import FailureState, Mode
+from remediations import action_classes
 from tests.builders import ACCOUNT, DAY, HOUR, NOW, SUBSCRIPTION, WORKSPACE, a_body, a_machine, a_machine_run, a_run
 from tests.engine.fakes import FakeClock, Hand, MemoryLedger, World
 
@@ -52,6 +53,7 @@ class App:
             "account": ACCOUNT,
             "workspace": WORKSPACE,
             "modes": self.modes,
+            "opt_in": frozenset(action_classes()),
             "max_machines": 100,
             "max_percent": 100,
         }

@@ -10,7 +10,8 @@ import pytest
 from detectors import DETECTORS
 from detectors.protocol import Detector, kql
 from engine.catalogue import Catalogue
-from model.states import FailureState
+from model.states import ActionClass, FailureState, Impact
+from remediations import ONLY_IN_WINDOW
 from remediations.protocol import Remediation
 from tests.engine.conftest import App
 
@@ -30,6 +31,23 @@ def test_every_failure_state_is_answered() -> None:
 def test_remediations_have_names_of_their_own() -> None:
     ids = [remediation.id for remediation in CATALOGUE.remediations]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("remediation", CATALOGUE.remediations, ids=lambda remediation: remediation.id)
+def test_what_changes_nothing_is_advice_and_the_other_way_round(remediation: Remediation) -> None:
+    """Whoever reads the class of a remediation knows whether the writer needs rights for it."""
+    assert (remediation.action_class is ActionClass.ADVISE) is (not remediation.permissions)
+
+
+def test_what_stops_something_for_a_while_is_nothing_that_a_sweep_does_unasked() -> None:
+    disruptive = [one for one in CATALOGUE.remediations if one.impact is Impact.DISRUPTIVE]
+
+    assert disruptive
+    assert {one.action_class for one in disruptive} == {ActionClass.OPT}
+
+
+def test_what_waits_for_a_window_is_a_remediation() -> None:
+    assert {remediation.id for remediation in CATALOGUE.remediations} >= ONLY_IN_WINDOW
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.finds.value)

@@ -113,6 +113,11 @@ WRONG: list[tuple[str, str]] = [
     ("PATCHWRIGHT_MODES", '{"cloned-machine": ["act"]}'),
     ("PATCHWRIGHT_MODES", '{"cloned-machine": null}'),
     ("PATCHWRIGHT_MODES", '{"*": "Act"}'),
+    ("PATCHWRIGHT_OPT_IN", "readd-machines"),
+    ("PATCHWRIGHT_OPT_IN", "*"),
+    # Nothing to switch on: one acts anyway, the other never.
+    ("PATCHWRIGHT_OPT_IN", "register-automation-provider"),
+    ("PATCHWRIGHT_OPT_IN", "readd-machine, advise-vm-moved"),
     ("SWEEP_SCHEDULE", "0 2 * * *"),
     ("SWEEP_SCHEDULE", "nightly"),
     ("SWEEP_SCHEDULE", "0 0 2 * * $(x)"),
@@ -187,6 +192,13 @@ def test_a_state_s_own_mode_wins_over_the_star_wherever_it_stands(order: tuple[s
     assert settings.mode(FailureState.SOURCE_ID_CHANGED) is Mode.ACT
 
 
+def test_remediations_that_cost_something_are_named_one_by_one() -> None:
+    settings = read(PATCHWRIGHT_OPT_IN="readd-machine, reset-worker-key")
+
+    assert settings.opt_in == {"readd-machine", "reset-worker-key"}
+    assert read().opt_in == frozenset()
+
+
 NAMES = [
     *LEAST,
     "DRY_RUN",
@@ -195,6 +207,7 @@ NAMES = [
     "PATCHWRIGHT_LOOKBACK",
     "PATCHWRIGHT_MAX_MACHINES",
     "PATCHWRIGHT_MODES",
+    "PATCHWRIGHT_OPT_IN",
 ]
 
 

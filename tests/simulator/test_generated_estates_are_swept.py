@@ -21,6 +21,7 @@ from engine.settings import Settings
 from simulator.fleet import Fleet
 from simulator.fleets import generate, sample
 from simulator.serve import running
+from tests.builders import ALL_OPTED_IN
 from tests.simulator.estate_oracle import told
 
 
@@ -31,6 +32,7 @@ def an_engine(fleet: Fleet, folder: Path, **settings: str) -> Iterator[Engine]:
             **azure.settings,
             "PATCHWRIGHT_LEDGER": f"sqlite:{folder / 'ledger.sqlite'}",
             "PATCHWRIGHT_MODES": '{"*": "act"}',
+            "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN,
             **settings,
         }
         yield composition.build(Settings.from_env(environment))

@@ -21,6 +21,7 @@ from devhost.host import HostThread, running
 from engine.engine import Engine
 from model.documents import Document, Json, list_at, text_at
 from simulator.serve import Simulator
+from tests.builders import ALL_OPTED_IN
 from triggers.openapi import document as description
 
 JSON: Final = {"Content-Type": "application/json"}
@@ -103,6 +104,7 @@ class App:
 UNLOCKED: Final = {
     "DRY_RUN": "false",
     "PATCHWRIGHT_MODES": '{"*": "act"}',
+    "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN,
     "PATCHWRIGHT_MAX_MACHINES": "100",
     "PATCHWRIGHT_MAX_PERCENT": "100",
 }
