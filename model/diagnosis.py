@@ -101,6 +101,8 @@ class Diagnosis:
     os: OperatingSystem
     results: Mapping[str, RuleResult]
     """By rule id; a rule that the machine did not answer is here, too, as unknown."""
+    updates: frozenset[str] | None = None
+    """Numbers of the updates that the machine itself lists as installed, without `KB`; None where they are not known."""
 
     def __getitem__(self, rule: str) -> RuleResult:
         return self.results[rule]
@@ -148,10 +150,15 @@ def read_rules(text: str) -> RuleTable:
 
 RULES: Final = read_rules((Path(__file__).parent / "diagnosis_rules.json").read_text(encoding="utf-8"))
 
+INSTALLED_UPDATES: Final = "installed-updates"
+"""The rule that counts the updates which an answer lists."""
 HEADER: Final = "patchwright-diagnosis 1 "
 MOST_LINE: Final = 60
 """Bytes that one rule may take in an answer, its line end included."""
 _LINE: Final = re.compile(r"([a-z]{1,3}):([PWFNUI])(?::([A-Za-z0-9._,+-]{0,40}))?", re.ASCII)
+_UPDATES: Final = re.compile(r"\+([0-9]{6,8}(?:,[0-9]{6,8}){0,5})", re.ASCII)
+MOST_UPDATES: Final = 150
+"""Installed updates that an answer lists at most, six a line; with more of them it lists none."""
 _END: Final = re.compile(r"patchwright-end ([0-9]{1,3}) ([0-9a-f]{8})", re.ASCII)
 _RESULTS: Final = {
     "P": Result.PASSED,
@@ -179,9 +186,9 @@ def parse_diagnosis(text: str, os: OperatingSystem) -> Diagnosis | Unreadable:
     if marker is None:
         return _not("the diagnosis has no end")
     body = rest[: ends[0]]
-    matches = [_LINE.fullmatch(line) for line in body]
-    found = [match for match in matches if match]
-    if len(found) != len(body):
+    listed = [match[1] for line in body if (match := _UPDATES.fullmatch(line))]
+    found = [match for line in body if (match := _LINE.fullmatch(line))]
+    if len(found) + len(listed) != len(body):
         return _not("the diagnosis holds a line that no rule writes")
     if len(body) != int(marker[1]):
         return _not(f"the diagnosis has {len(body)} rules, and should have {marker[1]}")
@@ -196,7 +203,13 @@ def parse_diagnosis(text: str, os: OperatingSystem) -> Diagnosis | Unreadable:
         if rule.id in results:
             return _not(f"the diagnosis has the rule {match[1]} twice")
         results[rule.id] = _judged(rule, match[2], match[3] or "")
-    return _complete(os, results)
+    updates = [number for line in listed for number in line.split(",")]
+    told = results.get(INSTALLED_UPDATES, NOT_REPORTED)
+    if told.result is not Result.PASSED:
+        return _not("the diagnosis lists updates that it did not count") if updates else _complete(os, results)
+    if told.detail != str(len(updates)):
+        return _not(f"the diagnosis lists {len(updates)} updates, and should list {told.detail[:20] or 'some'}")
+    return _complete(os, results, frozenset(updates))
 
 
 def checksum(lines: str) -> str:
@@ -228,8 +241,11 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, parts)) if all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts) else ()
 
 
-def _complete(os: OperatingSystem, results: Mapping[str, RuleResult]) -> Diagnosis:
-    return Diagnosis(os=os, results={rule.id: results.get(rule.id, NOT_REPORTED) for rule in RULES.of(os)})
+def _complete(
+    os: OperatingSystem, results: Mapping[str, RuleResult], updates: frozenset[str] | None = None
+) -> Diagnosis:
+    whole = {rule.id: results.get(rule.id, NOT_REPORTED) for rule in RULES.of(os)}
+    return Diagnosis(os=os, results=whole, updates=updates)
 
 
 def _not(what: str) -> Unreadable:

@@ -21,6 +21,7 @@ from tests.engine.conftest import App
 
 
 def an_answer(os: OperatingSystem = OperatingSystem.WINDOWS, **said: str) -> str:
+    said = {"kbs": "P:0"} | said
     lines = "".join(f"{rule.code}:{said.get(rule.code, 'P')}\n" for rule in RULES.of(os))
     end = f"patchwright-end {len(RULES.of(os))} {checksum(lines)}"
     return f"patchwright-diagnosis 1 {os.value}\n{lines}{end}\n"

@@ -44,6 +44,7 @@ def adler(text: str) -> str:
 
 def answer(os: OperatingSystem, /, **changed: str) -> str:
     """What a script prints of a machine that passes everything but what is `changed`, by code."""
+    changed = {"kbs": "P:0"} | changed
     lines = "".join(f"{rule.code}:{changed.get(rule.code, 'P')}\n" for rule in RULES.of(os))
     count = len(RULES.of(os))
     return f"patchwright-diagnosis 1 {os.value}\n{lines}patchwright-end {count} {adler(lines)}\n"
@@ -114,9 +115,9 @@ def test_a_recorded_answer_is_read() -> None:
 @pytest.mark.parametrize("rule", RULES.rules, ids=lambda rule: f"{rule.os}-{rule.code}")
 def test_each_rule_ends_as_the_machine_says_and_no_other_is_touched(rule: Rule, letter: str) -> None:
     """Every rule with every result, among others that passed."""
-    diagnosis = read(answer(rule.os, **{rule.code: f"{letter}:x1"}), rule.os)
+    diagnosis = read(answer(rule.os, **{rule.code: f"{letter}:0"}), rule.os)
 
-    assert diagnosis[rule.id] == RuleResult(result=LETTERS[letter], detail="x1")
+    assert diagnosis[rule.id] == RuleResult(result=LETTERS[letter], detail="0")
     assert {diagnosis[other.id].result for other in RULES.of(rule.os) if other is not rule} == {Result.PASSED}
 
 
@@ -180,6 +181,43 @@ def test_the_reason_is_named() -> None:
     assert unreadable(signed("zzz:P\n", 1)) == "the diagnosis has a rule zzz, which is not known here"
     wrong = re.sub(r"[0-9a-f]{8}\n\Z", "00000000\n", signed("usr:P\n", 1))
     assert unreadable(wrong) == "the diagnosis has another checksum"
+
+
+def with_updates(said: str, *listed: str) -> str:
+    """A Windows machine's answer with the lines that list updates."""
+    whole = answer(WINDOWS, kbs=said).splitlines()[1:-1] + list(listed)
+    lines = "".join(f"{line}\n" for line in whole)
+    return f"patchwright-diagnosis 1 windows\n{lines}patchwright-end {len(whole)} {adler(lines)}\n"
+
+
+def test_installed_updates_are_told_by_their_numbers() -> None:
+    whole = with_updates("P:7", "+5031364,5031990,5032190,5033371,5034121,5034768", "+890830")
+
+    assert read(whole, WINDOWS).updates == {
+        *("5031364", "5031990", "5032190", "5033371", "5034121", "5034768", "890830")
+    }
+    assert read(answer(WINDOWS), WINDOWS).updates == frozenset()
+
+
+def test_updates_that_could_not_be_listed_are_not_known() -> None:
+    """Too many of them, or a machine that was not asked for them: that is not the same as none."""
+    assert read(answer(WINDOWS, kbs="U:212"), WINDOWS).updates is None
+    assert read(answer(LINUX), LINUX).updates is None
+
+
+@pytest.mark.parametrize(
+    ("said", "lines", "what"),
+    [
+        ("P:2", ["+5031364"], "the diagnosis lists 1 updates, and should list 2"),
+        ("P", ["+5031364"], "the diagnosis lists 1 updates, and should list some"),
+        ("U:broke", ["+5031364"], "the diagnosis lists updates that it did not count"),
+        ("P:1", ["+KB5031364"], "the diagnosis holds a line that no rule writes"),
+        ("P:1", ["+503136"[:5]], "the diagnosis holds a line that no rule writes"),
+        ("P:7", ["+" + ",".join(["5031364"] * 7)], "the diagnosis holds a line that no rule writes"),
+    ],
+)
+def test_a_list_of_updates_that_is_not_as_it_was_counted_is_unreadable(said: str, lines: list[str], what: str) -> None:
+    assert unreadable(with_updates(said, *lines), WINDOWS) == what
 
 
 def test_a_rule_that_did_not_answer_is_unknown() -> None:

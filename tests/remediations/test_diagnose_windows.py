@@ -12,14 +12,23 @@ import pytest
 import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
-from model.diagnosis import MOST_LINE, RULES, Diagnosis, OperatingSystem, parse_diagnosis
+from model.diagnosis import MOST_LINE, MOST_UPDATES, RULES, Diagnosis, OperatingSystem, parse_diagnosis
 
 SCRIPT = Path(__file__).parents[2] / "remediations" / "scripts" / "windows" / "diagnose.ps1"
 TEXT = SCRIPT.read_text(encoding="ascii")
 CODE = re.sub(r"(?m)^\s*#.*$", "", TEXT)
 CODES = re.findall(r"^    '([a-z]+)' = \{", TEXT, re.MULTILINE)
 READING = {
-    *("Get-Acl", "Get-ChildItem", "Get-Service", "Get-WinEvent", "Test-Path", "ConvertFrom-Json", "Join-Path"),
+    *(
+        "Get-Acl",
+        "Get-CimInstance",
+        "Get-ChildItem",
+        "Get-Service",
+        "Get-WinEvent",
+        "Test-Path",
+        "ConvertFrom-Json",
+        "Join-Path",
+    ),
     *("New-Object", "Sort-Object", "Where-Object", "ForEach-Object", "Write-Output"),
 }
 OBJECTS = {
@@ -122,10 +131,12 @@ def test_the_longest_answer_fits() -> None:
     let_through = re.search(r"-cnotmatch '\^\[PWFNU\]\(:\[A-Za-z0-9\._,\+-\]\{0,40\}\)\?\$'", TEXT)
     longest = max(map(len, CODES)) + len(":F:") + 40 + len("\r\n")
     marks = len("patchwright-diagnosis 1 windows\r\n") + len("patchwright-end 999 00000000\r\n")
+    updates = MOST_UPDATES // 6 * len("+" + ",".join(["12345678"] * 6) + "\r\n")
 
     assert let_through
     assert longest <= MOST_LINE
-    assert marks + MOST_LINE * len(CODES) <= 4096
+    assert f"$mostUpdates = {MOST_UPDATES}\n" in TEXT
+    assert marks + MOST_LINE * len(CODES) + updates <= 4096
 
 
 def test_a_real_powershell_runs_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # patchwright-script: diagnose
 # Looks at what patching depends on inside this machine, and changes nothing. Runs as SYSTEM, PowerShell 5.1.
-# Prints one line for each rule, `code:result:detail`, between a first line and an end marker with count and checksum.
+# Prints one line for each rule, `code:result:detail`, and the numbers of installed updates in lines that begin with `+`,
+# between a first line and an end marker with count and checksum.
 # Results: P passed, W warning, F failed, N not applicable, U could not be measured.
 # Registry paths are written with slashes: Run Command takes a backslash before an n for a line break.
 param(
@@ -180,6 +181,9 @@ function Get-TlsValue([string]$Side, [string]$Name) {
 }
 
 $policy = 'SOFTWARE/Policies/Microsoft/Windows/WindowsUpdate'
+# More numbers than this, six a line, would not fit beside the rules.
+$mostUpdates = 150
+$updates = @()
 $rules = [ordered]@{
     'os' = {
         $version = [Environment]::OSVersion.Version
@@ -334,6 +338,35 @@ $rules = [ordered]@{
         if ($options -eq 4) { return 'W:4' }
         return "P:$options"
     }
+    'rbp' = {
+        $ours = (Get-Value "$policy/AU" 'NoAutoUpdate') -ne 1 -and (Get-Value "$policy/AU" 'AUOptions') -eq 4
+        if ($ours -and (Get-Value "$policy/AU" 'AlwaysAutoRebootAtScheduledTime') -eq 1) { return 'W:scheduled' }
+        # Servers rarely have anybody signed in, whom the restart would wait for.
+        if ($ours -and (Get-Value "$policy/AU" 'NoAutoRebootWithLoggedOnUsers') -ne 1) { return 'W:nobodysignedin' }
+        if ((Get-Value $policy 'SetActiveHours') -eq 1) { return 'W:activehours' }
+        return 'P'
+    }
+    'dom' = {
+        if ((Get-CimInstance -ClassName Win32_ComputerSystem).PartOfDomain) { return 'W:joined' }
+        return 'P'
+    }
+    'sig' = {
+        # Where Defender is not installed there is no such class; where another product is in charge it is switched off.
+        if ($null -eq (Get-Value 'SYSTEM/CurrentControlSet/Services/WinDefend' 'Start')) { return 'N:none' }
+        $status = Get-CimInstance -Namespace 'root/Microsoft/Windows/Defender' -ClassName MSFT_MpComputerStatus
+        if (-not $status.AMServiceEnabled -or -not $status.AntivirusEnabled) { return 'N:off' }
+        $days = [int64]$status.AntivirusSignatureAge
+        # A new one comes every day.
+        if ($days -gt 3) { return "F:${days}d" }
+        return "P:${days}d"
+    }
+    'kbs' = {
+        $found = @(Get-CimInstance -ClassName Win32_QuickFixEngineering | Where-Object { $_.HotFixID -match '^KB[0-9]{6,8}$' })
+        $numbers = @($found | ForEach-Object { $_.HotFixID.Substring(2) } | Sort-Object -Unique)
+        if ($numbers.Count -gt $mostUpdates) { return "U:$($numbers.Count)" }
+        $script:updates = $numbers
+        return "P:$($numbers.Count)"
+    }
     'htp' = { return Get-Reach @(Get-SignInHost) }
     'prx' = { if (Get-MachineProxy) { return 'W:set' } return 'P' }
     'prs' = {
@@ -456,6 +489,12 @@ foreach ($code in $rules.Keys) {
     if ($said -cnotmatch '^[PWFNU](:[A-Za-z0-9._,+-]{0,40})?$') { $said = 'U:broke' }
     $lines += "${code}:$said`n"
 }
+$count = $rules.Count
+for ($first = 0; $first -lt $updates.Count; $first += 6) {
+    $last = [Math]::Min($first + 5, $updates.Count - 1)
+    $lines += '+' + ($updates[$first..$last] -join ',') + "`n"
+    $count++
+}
 # Adler-32 of the lines, as eight hexadecimal digits.
 $a = 1
 $b = 0
@@ -463,4 +502,4 @@ foreach ($byte in [Text.Encoding]::ASCII.GetBytes($lines)) {
     $a = ($a + $byte) % 65521
     $b = ($b + $a) % 65521
 }
-Write-Output ("patchwright-diagnosis 1 windows`n" + $lines + ('patchwright-end {0} {1:x4}{2:x4}' -f $rules.Count, $b, $a))
+Write-Output ("patchwright-diagnosis 1 windows`n" + $lines + ('patchwright-end {0} {1:x4}{2:x4}' -f $count, $b, $a))
