@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from detectors import DETECTORS
 from detectors.job_limit_reached import JobLimitReached
@@ -16,6 +17,9 @@ from model.facts import Reading
 from model.states import ActionClass, FailureState, Mode
 from remediations import ONLY_IN_WINDOW, action_classes, remediations
 from remediations.protocol import Remediation
+
+FOR_GUARDRAILS: Final = frozenset({Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS, Reading.MACHINE_RUNS})
+"""The guardrails look at machines, deployments and what runs now, whatever state is treated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,7 @@ class Catalogue:
         """Everything that the detectors, their remediations and the guardrails read."""
         if not detectors:
             return frozenset()
-        # The guardrails look at machines, deployments and what runs now, whatever state is treated.
-        wanted = {Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS, Reading.MACHINE_RUNS}
+        wanted = set(FOR_GUARDRAILS)
         for detector in detectors:
             wanted |= detector.reads
             for remediation in self.fixing(detector.finds):

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.approvals import APPROVAL, LISTENING, Approvals, question
 from engine.catalogue import Catalogue
 from engine.compare import edited, moved, target_of
 from engine.journal import Case, Journal, Line, ending, objection, observation
+from engine.pausing import KillSwitch
 from engine.ports import (
     AzureUnavailable,
     Clock,
     Estate,
     Ledger,
+    LedgerUnreadable,
     NotFound,
     PermissionMissing,
     Prober,
@@ -28,6 +32,7 @@ from engine.ports import (
     RequestCount,
     StepDone,
     StepFailed,
+    StepForbidden,
     StepPending,
     StepProgress,
     StepStale,
@@ -40,17 +45,18 @@ from engine.run_document import run_document, step_id
 from engine.selection import selects
 from engine.settings import Settings
 from engine.surveyor import OurEdit, Survey, Surveyor
+from engine.undo_plans import left_behind
+from engine.undoing import Undoing
 from engine.waves import waves
 from engine.wire import to_json
 from guardrails import Situation, judge
 from guardrails.reach import machines as machines_reached
 from guardrails.reach import resources as resources_changed
-from model.deployments import with_start
 from model.diagnosis import Diagnosis
 from model.documents import Change, Document, Json, list_at, text_at
 from model.facts import Facts, Unreadable
 from model.findings import Finding, Unknown
-from model.plans import Allow, Declined, Plan, PutDeployment, PutSavedSearch, Step, Treatment
+from model.plans import Allow, Declined, Hold, Plan, PutDeployment, PutSavedSearch, Treatment, Verdict
 from model.states import FailureState, Mode, Outcome
 from model.times import format_time, parse_time
 
@@ -64,6 +70,9 @@ _KEEP_RESTORING: Final = timedelta(hours=24)
 _LOOK_AGAIN: Final = timedelta(minutes=15)
 _LOOKS: Final = 8
 """How often a verification that cannot tell is repeated, before a person is asked."""
+LOCKED: Final = "DRY_RUN is set: the app is locked, and nothing can be applied"
+_TREATING: Final[ContextVar[FailureState | None]] = ContextVar("treating", default=None)
+"""The state of the treatment whose step is at the writer's door: it may be paused by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,17 +91,31 @@ class Engine:
     activities: Mapping[str, Callable[[Document], Document]] = field(init=False)
     surveyor: Surveyor = field(init=False)
     journal: Journal = field(init=False)
+    switch: KillSwitch = field(init=False)
+    approvals: Approvals = field(init=False)
+    undoing: Undoing = field(init=False)
 
     def __post_init__(self) -> None:
         self.surveyor = Surveyor(catalogue=self.catalogue, estate=self.estate, progress=self.progress)
         self.journal = Journal(ledger=self.ledger, clock=self.clock)
+        self.switch = KillSwitch(journal=self.journal)
+        self.approvals = Approvals(journal=self.journal)
+        self.undoing = Undoing(
+            settings=self.settings,
+            catalogue=self.catalogue,
+            estate=self.estate,
+            journal=self.journal,
+            progress=self.progress,
+        )
         self.activities = {
             "survey": self.survey,
             "open_apply": self.open_apply,
+            "open_undo": self.open_undo,
             "second_look": self.second_look,
             "step": self.step,
             "settle": self.settle,
-            "next_verification": self.next_verification,
+            "next_look": self.next_look,
+            "take_up": self.take_up,
             "verify": self.verify,
             "close": self.close,
         }
@@ -148,7 +171,7 @@ class Engine:
         plans, declined, facts = self.surveyor.plan(findings, facts)
         # A person who asks for a dry run means to apply it; a sweep of its own accord has nobody behind it.
         by_person = not acting and request.trigger in {"cli", "http"}
-        treatments = self._judge(request.run, plans, facts, by_person=by_person, touched=frozenset())
+        treatments = self._judge(request.run, plans, facts, by_person=by_person, touched=frozenset(), asking=acting)
         self.journal.record(
             request.run,
             Line(
@@ -169,9 +192,13 @@ class Engine:
             *(
                 objection(request.run, t.plan, t.verdict)
                 for t in treatments
-                if acting and not isinstance(t.verdict, Allow)
+                if acting and not isinstance(t.verdict, Allow) and not _asks(t)
             ),
         )
+        # Asked about as it was saved: delivered twice, the first plan is the plan.
+        asked = [t for t in self.journal.saved(request.run).values() if acting and _asks(t)]
+        now, expiry = self.clock.now(), self.settings.approval_expiry
+        self.journal.record(request.run, *(question(request.run, t, now, expiry) for t in asked))
         self._count(request.run, before)
         log.info(
             "survey recorded",
@@ -190,7 +217,8 @@ class Engine:
         probing = self._probing()
         if probing is None:
             return None
-        if not probing.asked(request.run) and self.surveyor.looks_inside(states):
+        paused = self.switch.stops(None) is not None
+        if not paused and not probing.asked(request.run) and self.surveyor.looks_inside(states):
             facts = self.surveyor.look(states).facts
             suspects = self.surveyor.suspects(states, facts)
             probing.begin(request.run, (id_ for id_ in suspects if selects(request.machines, id_, facts)), facts)
@@ -210,19 +238,28 @@ class Engine:
         run, attempt = text_at(document, "run"), text_at(document, "attempt")
         wanted = document.get("findings")
         named = [key for key in wanted if isinstance(key, str)] if isinstance(wanted, list) else None
-        self.accept_apply(run, attempt, named, text_at(document, "by"))
+        by = text_at(document, "by")
+        self.accept_apply(run, attempt, named, by)
+        left_out = self.approvals.overtaken(run, attempt, by, frozenset(named or ()))
         treatments = [
             treatment
             for treatment in self.journal.saved(run).values()
             if not isinstance(wanted, list) or treatment.plan.finding.key in wanted
         ]
         applied = {entry.about for entry in self.ledger.entries(run, kinds=frozenset({"applied"}))}
-        open_ones = [t for t in treatments if t.plan.finding.key not in applied]
+        open_ones = [t for t in treatments if t.plan.finding.key not in applied | left_out]
         # What was begun is finished first: the other plans were made from a world without half a treatment in it.
         begun = self.journal.under_way(run)
         halves = [t for t in open_ones if t.plan.finding.key in begun]
         others = [t for t in open_ones if t.plan.finding.key not in begun]
         return {"waves": [*waves(halves), *waves(others)], "attempt": attempt, "byPerson": True}
+
+    def open_undo(self, document: Document) -> Document:
+        """Plan how to put back what another run changed; a dry run ends there."""
+        before = self._counted()
+        answer = self.undoing.open(document)
+        self._count(text_at(document, "run"), before)
+        return answer
 
     def second_look(self, document: Document) -> Document:
         """Just before acting: lease, read again, plan again, compare, judge again. Answers what is still right."""
@@ -230,11 +267,15 @@ class Engine:
         saved = self.journal.saved(run)
         wave = {key: saved[key] for key in list_at(document, "findings") if isinstance(key, str) and key in saved}
         before, now = self._counted(), self.clock.now()
-        if why := self.may_write():
+        if self.settings.dry_run:
             for treatment in wave.values():
-                self.journal.conclude(run, attempt, treatment.plan, Outcome.REFUSED, why)
+                self.journal.conclude(run, attempt, treatment.plan, Outcome.REFUSED, LOCKED)
             return {"treatments": []}
         for key, treatment in list(wave.items()):
+            if pause := self.switch.stops(treatment.plan.finding.state):
+                self.switch.set_aside(run, attempt, treatment.plan, str(pause))
+                del wave[key]
+                continue
             if holder := self._lease(run, treatment.plan, now):
                 why = f"run {holder} is working on it"
                 self.journal.conclude(run, attempt, treatment.plan, Outcome.HELD, why)
@@ -246,6 +287,23 @@ class Engine:
         going: list[Json] = [{"finding": key, "steps": len(wave.pop(key).plan.steps)} for key in resumed]
         if not wave:
             return {"treatments": going}
+        if undoes := self.journal.undoes(run):
+            right = self.undoing.second_look(run, attempt, undoes, [*wave.values()])
+        else:
+            right = self._planned_again(run, attempt, saved, wave, by_person=document.get("byPerson") is True)
+        for key, treatment in wave.items():
+            if key in right:
+                self.journal.record(run, Line(f"treatment:{key}", "treatment", {"finding": key, "by": attempt}, key))
+                going.append({"finding": key, "steps": len(treatment.plan.steps)})
+            else:
+                self._release(run, treatment.plan)
+        self._count(run, before)
+        return {"treatments": going}
+
+    def _planned_again(
+        self, run: str, attempt: str, saved: Mapping[str, Treatment], wave: Mapping[str, Treatment], *, by_person: bool
+    ) -> frozenset[str]:
+        """The findings whose plan is the same when it is made anew, and is still allowed; says why of the others."""
         ours = self.journal.ours(run)
         edits = {
             step.deployment.lower(): OurEdit(found=step.before, wrote=ours[step.deployment.lower()])
@@ -265,39 +323,43 @@ class Engine:
         changed = frozenset(target_of(s) for plan in without for s in plan.steps if isinstance(s, PutDeployment))
         if unread := changed - facts.documents.keys():
             facts = self.estate.look_closer(facts, unread)
-        touched = self._touched(run, facts)
+        touched, right = self._touched(run, facts), set[str]()
         for key, treatment in wave.items():
             again = fresh.get(key)
             match again:
                 case Plan() if change := moved(treatment.plan, again, ours):
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, _since_the_plan(change))
                 case Plan():
-                    (judged,) = self._judge(
-                        run, [again], facts, by_person=document.get("byPerson") is True, touched=touched
-                    )
+                    (judged,) = self._judge(run, [again], facts, by_person=by_person, touched=touched)
                     if isinstance(judged.verdict, Allow):
                         touched |= machines_reached(again, facts)
-                        steps = len(treatment.plan.steps)
-                        self.journal.record(
-                            run, Line(f"treatment:{key}", "treatment", {"finding": key, "by": attempt}, key)
-                        )
-                        going.append({"finding": key, "steps": steps})
-                        continue
-                    self.journal.held(run, attempt, treatment.plan, judged.verdict)
+                        right.add(key)
+                    else:
+                        self.journal.held(run, attempt, treatment.plan, judged.verdict)
                 case Declined() | None:
                     why = _lost(treatment.plan, again, survey, facts, ours)
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, why)
-            self._release(run, treatment.plan)
-        self._count(run, before)
-        return {"treatments": going}
+        return frozenset(right)
 
     # Acting
 
-    def may_write(self) -> str | None:
-        """Why nothing may be changed now, or None where it may. Asked again before every single write."""
+    def may_write(self, state: FailureState | None = None) -> str | None:
+        """Why nothing may be changed now, or None where it may. Asked again before every single write.
+
+        `state` is what the change is for; inside a step it is known without being told.
+        """
         if self.settings.dry_run:
-            return "DRY_RUN is set: the app is locked, and nothing can be applied"
-        return None
+            return LOCKED
+        try:
+            pause = self.switch.stops(state or _TREATING.get())
+        except (AzureUnavailable, LedgerUnreadable, PermissionMissing) as error:
+            return f"whether the app is paused cannot be told: {error}"
+        return str(pause) if pause else None
+
+    def may_apply(self, states: Collection[FailureState]) -> str | None:
+        """Why nothing of all this can be applied now, or None where something can."""
+        forbidden = [self.may_write(state) for state in states] or [self.may_write()]
+        return forbidden[0] if all(forbidden) else None
 
     def step(self, document: Document) -> Document:
         """One step of a treatment: begin it, or look at it again with `token`. Answers `wait`, `failed`, or done."""
@@ -313,9 +375,13 @@ class Engine:
             return {"failed": True}
         if document.get("afterFailure") is True and not case.puts_back(index):
             return {"failed": True}
-        now, before = self.clock.now(), self._counted()
         token = document.get("token")
         token = token if isinstance(token, dict) else {}
+        # What was begun is looked at to its end; nothing is begun, and nothing is tried again.
+        if token.get("begun") is not True and (why := self.may_write(plan.finding.state)):
+            self.switch.set_aside(run, _attempt(document), plan, why)
+            return {"setAside": True}
+        now, before = self.clock.now(), self._counted()
         since = parse_time(token.get("since")) or now
         restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
         progress: StepProgress
@@ -328,7 +394,9 @@ class Engine:
         match progress:
             case StepDone():
                 body: Document = {"result": progress.result, "requestIds": list(progress.request_ids)}
-                self.journal.step_record(case, index, "done", body, wrote=_wrote(step, progress.result))
+                wrote = left_behind(step, progress.result)
+                left = None if wrote is None else (target_of(step), wrote)
+                self.journal.step_record(case, index, "done", body, wrote=left)
                 return {}
             case StepPending():
                 inner: Document = {"since": format_time(since), "token": progress.token, "begun": True}
@@ -338,6 +406,9 @@ class Engine:
                 body = {"stale": progress.field, "reason": f"{progress.field} should be {was}, and is {is_}"}
                 self.journal.step_record(case, index, "failed", body)
                 return {"failed": True}
+            case StepForbidden():
+                self.switch.set_aside(run, _attempt(document), plan, progress.reason)
+                return {"setAside": True}
             case StepFailed():
                 limit = _KEEP_RESTORING if restores else _KEEP_TRYING
                 tries = token.get("tries")
@@ -372,22 +443,33 @@ class Engine:
         self._release(run, plan)
         return {}
 
-    # Verifying
+    # Waiting
 
-    def next_verification(self, document: Document) -> Document:
-        """How long until the next verification is due; no `wait` where none is open."""
-        dues = [due for _, due in self.journal.open_verifications(text_at(document, "run"))]
-        if not dues:
+    def next_look(self, document: Document) -> Document:
+        """How long until something is due: a verification, or, where `answers`, the end of a question to a person.
+
+        No `wait` where nothing is; `listen` where an answer may come before that.
+        """
+        run, now = text_at(document, "run"), self.clock.now()
+        dues = [due for _, due in self.journal.open_verifications(run)]
+        waiting = self.approvals.waiting_in(run) if document.get("answers") is True else ()
+        if not dues and not waiting:
             return {}
-        self.journal.record(
-            text_at(document, "run"),
-            Line(
-                f"status:waiting:{format_time(min(dues))}",
-                "status",
-                {"status": "waiting", "until": format_time(min(dues))},
-            ),
-        )
-        return {"wait": max(0.0, (min(dues) - self.clock.now()).total_seconds())}
+        # What was approved is due.
+        due = min([*dues, *(now if one.answer else one.expires for one in waiting)])
+        body: Document = {"status": "waiting", "until": format_time(due)}
+        self.journal.record(run, Line(f"status:waiting:{_attempt(document)}:{format_time(due)}", "status", body))
+        wait = due - now if not waiting else min(due - now, LISTENING)
+        return {"wait": max(0.0, wait.total_seconds()), "listen": bool(waiting)}
+
+    def take_up(self, document: Document) -> Document:
+        """What was approved goes on; what was rejected, or answered by nobody in time, ends."""
+        run = text_at(document, "run")
+        approved = self.approvals.take_up(run, text_at(document, "by"))
+        saved = self.journal.saved(run) if approved else {}
+        return {"waves": waves(saved[key] for key in approved)}
+
+    # Verifying
 
     def verify(self, document: Document) -> Document:
         """Look with the same detectors at everything that is due: not found any more means remediated."""
@@ -396,34 +478,56 @@ class Engine:
         due = [key for key, when in self.journal.open_verifications(run) if when <= now]
         if not due:
             return {}
+        if undoes := self.journal.undoes(run):
+            doubts = self.undoing.verify(run, attempt, undoes, [saved[key].plan for key in due])
+            for key, missing in doubts.items():
+                self._look_later(run, attempt, saved[key].plan, missing)
+            self._count(run, before)
+            return {}
         survey = self.surveyor.look(frozenset(saved[key].plan.finding.state for key in due))
         found = {finding.key: finding for finding in survey.findings}
-        relooks = [entry.about for entry in self.ledger.entries(run, kinds=frozenset({"relook"}))]
         for key in due:
             plan = saved[key].plan
             doubt = _doubt(survey, plan.finding)
             if self.settings.mode(plan.finding.state) is Mode.OFF:
                 doubt = Unknown(state=plan.finding.state, target="", missing="its mode is off, so nobody looks")
-            looks = relooks.count(key)
             if key in found:
                 why = f"still found: {found[key].reason}"
                 self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
             elif doubt is None:
                 self.journal.conclude(run, attempt, plan, Outcome.REMEDIATED, "not found any more")
-            elif looks < _LOOKS:
-                body: Document = {"finding": key, "due": format_time(now + _LOOK_AGAIN), "missing": doubt.missing}
-                self.journal.record(run, Line(f"relook:{key}:{looks}", "relook", body, key))
             else:
-                why = f"applied, and could not be verified: {doubt.missing}"
-                self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
+                self._look_later(run, attempt, plan, doubt.missing)
         self._count(run, before)
         return {}
 
+    def _look_later(self, run: str, attempt: str, plan: Plan, missing: str) -> None:
+        """A verifying look could not tell: another one is due, until there have been too many."""
+        key = plan.finding.key
+        looks = len(self.ledger.entries(run, about=key, kinds=frozenset({"relook"})))
+        if looks < _LOOKS:
+            due = format_time(self.clock.now() + _LOOK_AGAIN)
+            body: Document = {"finding": key, "due": due, "missing": missing}
+            self.journal.record(run, Line(f"relook:{key}:{looks}", "relook", body, key))
+        else:
+            why = f"applied, and could not be verified: {missing}"
+            self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
+
     def close(self, document: Document) -> Document:
-        """The run is over: completed, whatever came of its findings."""
+        """Completed, whatever came of its findings; or `waiting`, where it can go on only when a person says so."""
         run = text_at(document, "run")
+        if people := self._people(run):
+            body: Document = {"status": "waiting", "for": people}
+            self.journal.record(run, Line(f"status:closed:{uuid.uuid4().hex[:8]}", "status", body))
+            return {"run": run, **body}
         self.journal.record(run, Line(f"status:closed:{uuid.uuid4().hex[:8]}", "status", {"status": "completed"}))
         return {"run": run, "status": "completed"}
+
+    def _people(self, run: str) -> str:
+        """What a run without a process waits for; empty where it is over."""
+        if self.approvals.waiting_in(run):
+            return "approval"
+        return "resume" if self.switch.queued_in(run) else ""
 
     def fail(self, run: str, reason: str) -> None:
         """The process itself broke; what was done until then is in the record."""
@@ -442,9 +546,19 @@ class Engine:
     # Helpers
 
     def _judge(
-        self, run: str, plans: Iterable[Plan], facts: Facts, *, by_person: bool, touched: frozenset[str]
+        self,
+        run: str,
+        plans: Iterable[Plan],
+        facts: Facts,
+        *,
+        by_person: bool,
+        touched: frozenset[str],
+        asking: bool = False,
     ) -> list[Treatment]:
-        """Judge plans in order, each in the light of what those before it touch."""
+        """Judge plans in order, each in the light of what those before it touch.
+
+        Where `asking`, a plan that a person's yes would allow is held until somebody has said it.
+        """
         treatments, plans = [], list(plans)
         holders = self.ledger.holders([f"treated:{plan.finding.key}" for plan in plans], self.clock.now())
         for plan in plans:
@@ -456,16 +570,30 @@ class Engine:
                 touched=touched,
                 treated_lately=frozenset() if holders.get(f"treated:{key}", run) == run else frozenset({key}),
             )
-            verdict = judge(plan, situation, self.catalogue.guardrails)
-            if isinstance(verdict, Allow):
+            verdict = self._verdict(plan, situation, asking=asking)
+            if isinstance(verdict, Allow) or _waits(verdict):
                 touched |= machines_reached(plan, facts)
             treatments.append(Treatment(id=step_id(run, key, -1), plan=plan, verdict=verdict))
         return treatments
+
+    def _verdict(self, plan: Plan, situation: Situation, *, asking: bool) -> Verdict:
+        state, belts = plan.finding.state, self.catalogue.guardrails
+        if pause := self.switch.stops(state):
+            return Hold(guardrail="kill-switch", reason=str(pause))
+        verdict = judge(plan, situation, belts)
+        ask = asking and situation.mode is Mode.ASK and not isinstance(verdict, Allow)
+        if ask and isinstance(judge(plan, replace(situation, by_person=True), belts), Allow):
+            until = self.clock.now() + self.settings.approval_expiry
+            return Hold(
+                guardrail=APPROVAL, reason=f"{state.value} is in mode ask: a person has to say yes", until=until
+            )
+        return verdict
 
     def _progress_of(self, case: Case, index: int, token: Document) -> StepProgress:
         plan, run, key = case.plan, case.run, case.key
         step, id_ = plan.steps[index], step_id(run, key, index, case.number)
         inner = token.get("token")
+        treating = _TREATING.set(plan.finding.state)
         try:
             if token.get("begun") is True:
                 return self.writer.check(step, id_, inner if isinstance(inner, dict) else {})
@@ -481,6 +609,8 @@ class Engine:
             # The one broad boundary: the loop around a finding records the error and takes the next.
             log.exception("step failed", extra={"run": run, "finding": key, "step": index})
             return StepFailed(reason=f"{type(error).__name__}: {error!s:.300}")
+        finally:
+            _TREATING.reset(treating)
 
     def _lease(self, run: str, plan: Plan, now: datetime) -> str | None:
         """Take or renew the leases on everything that the plan touches; the holder's run where another has one.
@@ -531,6 +661,14 @@ class Engine:
         }
 
 
+def _waits(verdict: Verdict) -> bool:
+    return isinstance(verdict, Hold) and verdict.guardrail == APPROVAL
+
+
+def _asks(treatment: Treatment) -> bool:
+    return _waits(treatment.verdict)
+
+
 def _advice(declined: Declined) -> Document:
     advice = declined.advice
     return {"finding": advice.finding.key, "summary": advice.summary, "steps": list(advice.steps)}
@@ -554,18 +692,6 @@ def _lost(saved: Plan, again: Declined | None, survey: Survey, facts: Facts, our
 
 def _since_the_plan(change: Change) -> str:
     return f"{change.field} was {_short(change.before)} when the plan was made, and is {_short(change.after)}"
-
-
-def _wrote(step: Step, result: Document) -> tuple[str, Document] | None:
-    """What a done step leaves behind, and where; None for one that leaves no document."""
-    match step:
-        case PutDeployment():
-            moved = text_at(result, "startMovedTo")
-            return target_of(step), with_start(step.after, moved) if moved else step.after
-        case PutSavedSearch():
-            return target_of(step), step.after
-        case _:
-            return None
 
 
 def _attempt(document: Document) -> str:

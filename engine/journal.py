@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from engine.compare import target_of
 from engine.ports import Clock, Entry, Ledger
 from engine.wire import from_json
-from model.documents import Document
+from model.documents import Document, text_at
 from model.plans import Allow, Declined, Hold, Plan, PutDeployment, PutSavedSearch, Refuse, Treatment
 from model.states import Outcome
 from model.times import parse_time
@@ -20,6 +20,8 @@ log = logging.getLogger("patchwright")
 
 _ENDS: Final = frozenset({Outcome.REMEDIATED, Outcome.INEFFECTIVE, Outcome.FAILED, Outcome.STALE})
 """Outcomes after which no step of a try is left to do."""
+_JUDGED: Final = frozenset({Outcome.REMEDIATED, Outcome.INEFFECTIVE, Outcome.UNDONE})
+"""Outcomes after which nobody looks any more whether a treatment has helped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,16 +124,39 @@ class Journal:
     def open_verifications(self, run: str) -> list[tuple[str, datetime]]:
         """Findings whose fix was applied and not yet judged, with the time of the next look."""
         entries = self.ledger.entries(run, kinds=frozenset({"applied", "relook", "outcome"}))
-        judged = {
-            e.about
-            for e in entries
-            if e.kind == "outcome" and e.body.get("outcome") in {Outcome.REMEDIATED, Outcome.INEFFECTIVE}
-        }
+        judged = {e.about for e in entries if e.kind == "outcome" and e.body.get("outcome") in _JUDGED}
         dues: dict[str, datetime] = {}
         for entry in entries:
             if entry.kind in {"applied", "relook"} and (due := parse_time(entry.body.get("due"))):
                 dues[entry.about] = due
         return [(key, due) for key, due in dues.items() if key not in judged]
+
+    def header(self, run: str) -> Document | None:
+        """What a run was asked to do; None for a run of which the ledger knows nothing."""
+        found = self.ledger.entries(run, kinds=frozenset({"run"}))
+        return found[0].body if found else None
+
+    def undoes(self, run: str) -> str:
+        """The run that this one undoes; empty for one that undoes none."""
+        return text_at(self.header(run) or {}, "undoes")
+
+    def status(self, run: str) -> str:
+        """How a run stands, in its own last word."""
+        found = self.ledger.entries(run, kinds=frozenset({"status"}))
+        return text_at(found[-1].body, "status") if found else "running"
+
+    def steps(self, run: str) -> tuple[Entry, ...]:
+        """The lines about the steps of a run, in the order in which they were written."""
+        return self.ledger.entries(run, kinds=frozenset({"step"}))
+
+    def undos(self, run: str) -> list[str]:
+        """The runs that undo this one, or only planned to."""
+        return [text_at(entry.body, "run") for entry in self.ledger.entries(run, kinds=frozenset({"undo"}))]
+
+    def undone(self, run: str) -> dict[str, str]:
+        """By the key of each finding whose treatment was undone: the run that has undone it."""
+        last = {entry.about: entry.body for entry in self.ledger.entries(run, kinds=frozenset({"outcome"}))}
+        return {key: text_at(body, "by") for key, body in last.items() if body.get("outcome") == Outcome.UNDONE}
 
     def ours(self, run: str, resource: str | None = None) -> dict[str, Document]:
         """What this run itself last wrote, by lower-case resource id; the later lines overtake the earlier."""

@@ -14,6 +14,9 @@ from typing import Final
 
 from model.documents import Document, Json, list_at, text_at
 
+ANSWERED: Final = "answered"
+"""The event that wakes a run in which something waits for a person's answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
@@ -39,7 +42,15 @@ class Child:
     input: Document
 
 
-type Command = Activity | Sleep | Child
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Wait for an event, at most for as long. Answers `deaf` where nobody could be heard."""
+
+    event: str
+    duration: timedelta
+
+
+type Command = Activity | Sleep | Listen | Child
 type Process = Generator[Command, Document, Document]
 
 
@@ -62,19 +73,43 @@ def apply(request: Document) -> Process:
     return (yield from _treat_waves(text_at(request, "run"), opened))
 
 
+def undo(request: Document) -> Process:
+    """Put back what another run changed; `request` is what `engine.undoing.UndoRequest.document` gives."""
+    opened = yield Activity(name="open_undo", input=request)
+    return (yield from _treat_waves(text_at(request, "run"), opened))
+
+
 def _treat_waves(run: str, opened: Document) -> Process:
     attempt = text_at(opened, "attempt")
-    for number, wave in enumerate(list_at(opened, "waves")):
-        # A wave is a process of its own, so that no history grows with the number of findings.
-        child: Document = {"run": run, "attempt": attempt, "findings": wave, "byPerson": opened.get("byPerson")}
-        yield Child(process="wave", id=f"{attempt}-wave-{number}", input=child)
+    common: Document = {"run": run, "attempt": attempt}
+    yield from _waves(common, opened, attempt, by_person=opened.get("byPerson") is True)
+    listening, answers = True, 0
     while True:
-        due = yield Activity(name="next_verification", input={"run": run})
+        due = yield Activity(name="next_look", input={**common, "answers": listening})
         if due.get("wait") is None:
             break
-        yield Sleep(duration=_seconds(due["wait"]))
-        yield Activity(name="verify", input={"run": run, "attempt": attempt})
+        if due.get("listen") is True:
+            heard = yield Listen(event=ANSWERED, duration=_seconds(due["wait"]))
+            if heard.get("deaf") is True:
+                listening = False
+                continue
+            # The event only wakes: what was answered stands in the ledger, and so does who goes on with it.
+            answers += 1
+            name = f"{attempt}-answer-{answers}"
+            answered = yield Activity(name="take_up", input={**common, "by": name})
+            yield from _waves(common, answered, name, by_person=True)
+        else:
+            yield Sleep(duration=_seconds(due["wait"]))
+        yield Activity(name="verify", input=common)
     return (yield Activity(name="close", input={"run": run}))
+
+
+def _waves(common: Document, opened: Document, name: str, *, by_person: bool) -> Process:
+    for number, wave in enumerate(list_at(opened, "waves")):
+        # A wave is a process of its own, so that no history grows with the number of findings.
+        child: Document = {**common, "findings": wave, "byPerson": by_person}
+        yield Child(process="wave", id=f"{name}-wave-{number}", input=child)
+    return common
 
 
 def wave(request: Document) -> Process:
@@ -97,6 +132,9 @@ def _treat(common: Document, treatment: Document) -> Process:
         while answer.get("wait") is not None:
             yield Sleep(duration=_seconds(answer["wait"]))
             answer = yield Activity(name="step", input={**call, "token": answer.get("token")})
+        if answer.get("setAside") is True:
+            # Whatever is left of it waits for a person, also what puts something back.
+            return answer
         failed = failed or answer.get("failed") is True
     return (yield Activity(name="settle", input=common))
 
@@ -105,14 +143,21 @@ def _seconds(value: Json) -> timedelta:
     return timedelta(seconds=value if isinstance(value, int | float) else 60)
 
 
-PROCESSES: Final[Mapping[str, Callable[[Document], Process]]] = {"sweep": sweep, "apply": apply, "wave": wave}
+PROCESSES: Final[Mapping[str, Callable[[Document], Process]]] = {
+    "sweep": sweep,
+    "apply": apply,
+    "undo": undo,
+    "wave": wave,
+}
 ACTIVITIES: Final = (
     "survey",
     "open_apply",
+    "open_undo",
     "second_look",
     "step",
     "settle",
-    "next_verification",
+    "next_look",
+    "take_up",
     "verify",
     "close",
 )

@@ -60,6 +60,7 @@ def run_document(entries: Sequence[Entry]) -> Document | None:
         "trigger": header.body.get("trigger"),
         "mode": "apply" if "apply" in by_kind or header.body.get("dryRun") is False else "dry-run",
         "by": header.body.get("by"),
+        "undoes": header.body.get("undoes"),
         "status": last.get("status"),
         "error": last.get("error"),
         "started": format_time(header.at),

@@ -233,6 +233,7 @@ def _schemas() -> Document:
             ],
             "properties": {
                 **head,
+                "undoes": {"type": ["string", "null"], "description": "The run that this one undoes"},
                 "scope": {"type": "object"},
                 "facts": {"type": "object"},
                 "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},

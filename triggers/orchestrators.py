@@ -17,7 +17,7 @@ from triggers.problems import EngineFor
 _RETRIES: Final = retries(first_after_milliseconds=30_000, attempts=5)
 """For faults around an activity: a worker that died, a ledger that does not answer. What Azure does to a step is the
 step's own matter, and comes back as an answer."""
-_ROOTS: Final = frozenset({"sweep", "apply"})
+_ROOTS: Final = frozenset({"sweep", "apply", "undo"})
 """Processes that are a run's own, and whose failure is the run's."""
 
 type Orchestration = Generator[Task, Document | None, Document]

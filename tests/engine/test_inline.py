@@ -46,7 +46,7 @@ def test_a_wait_beyond_the_caller_s_patience_ends_the_drive_and_not_the_run() ->
 
 def test_every_activity_that_a_process_names_exists() -> None:
     assert set(App().engine.activities) == set(ACTIVITIES)
-    assert set(PROCESSES) == {"sweep", "apply", "wave"}
+    assert set(PROCESSES) == {"sweep", "apply", "undo", "wave"}
 
 
 def commands(process: Generator[Command, Document, Document], answers: dict[str, Document]) -> list[str]:
@@ -73,7 +73,7 @@ def commands(process: Generator[Command, Document, Document], answers: dict[str,
 def test_a_dry_run_is_surveyed_and_closed() -> None:
     assert commands(sweep({"run": "r"}), {"survey": {"waves": [], "attempt": "r"}}) == [
         "survey",
-        "next_verification",
+        "next_look",
         "close",
     ]
 
