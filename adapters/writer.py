@@ -17,6 +17,7 @@ from engine.ports import (
     PermissionMissing,
     RequestCount,
     StepFailed,
+    StepForbidden,
     StepProgress,
     StepStale,
 )
@@ -107,8 +108,7 @@ class AzureWriter:
         try:
             return act(self._opened())
         except Refused as error:
-            # A pause ends some day, and a machine that was taken out still has to be put back then.
-            return StepFailed(reason=str(error), retry=restores)
+            return StepForbidden(reason=str(error))
         except NotFound as error:
             return StepStale(field="id", planned=escaped(str(error)), found=None)
         except (PermissionMissing, Rejected) as error:

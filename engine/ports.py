@@ -121,7 +121,14 @@ class StepStale:
     found: Json
 
 
-type StepProgress = StepDone | StepPending | StepFailed | StepStale
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepForbidden:
+    """Nothing may be written now, by the app's lock or the kill switch; nothing was. The treatment is set aside."""
+
+    reason: str
+
+
+type StepProgress = StepDone | StepPending | StepFailed | StepStale | StepForbidden
 
 
 class Writer(Protocol):
@@ -175,8 +182,11 @@ class Prober(Protocol):
         """Send the script for the machine's operating system, unless it was sent under this name already."""
         ...
 
-    def check(self, machine: str, name: str) -> ProbeProgress:
-        """Look for the answer; once it is here, take the run command away again. `machine` is its resource id."""
+    def check(self, machine: str, name: str, *, last: bool = False) -> ProbeProgress:
+        """Look for the answer; once it is here, take the run command away again. `machine` is its resource id.
+
+        `last`: nobody will look again. Then it is taken away in any case, and what still runs ends with it.
+        """
         ...
 
 
@@ -185,7 +195,7 @@ class Entry:
     """One line of the ledger. `id` is unique within its run and says what the line is about.
 
     Kinds: `run`, `status`, `facts`, `requests`, `finding`, `unknown`, `plan`, `advice`, `surveyed`, `apply`,
-    `probes`, `probing`, `probed`, `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`.
+    `probes`, `probing`, `probed`, `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`, `undo`.
     """
 
     run: str
@@ -199,6 +209,8 @@ class Entry:
 
 MAX_RUN_ID: Final = 200
 """The longest run id a ledger takes, in bytes of UTF-8: it is part of keys, and those are short."""
+RESERVED: Final = "~"
+"""A run id that begins so is the app's own record and no run: a ledger keeps its entries and never lists it."""
 
 
 class Ledger(Protocol):
@@ -221,7 +233,7 @@ class Ledger(Protocol):
         ...
 
     def runs(self, limit: int, before: str | None = None) -> tuple[str, ...]:
-        """Run ids, newest first (ids sort by time), older than `before` where that is given."""
+        """Run ids, newest first (ids sort by time), older than `before` where that is given; no `RESERVED` one."""
         ...
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> str:

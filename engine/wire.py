@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -78,6 +80,12 @@ type Storable = Finding | Unknown | Advice | Declined | Treatment
 def to_json(value: Storable) -> Document:
     """A value as a JSON object."""
     return cast("Document", _converter().unstructure(value))
+
+
+def document_hash(document: Json) -> str:
+    """The same for equal documents, whatever the order of their fields; 64 hexadecimal digits."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def from_json[T: Storable](kind: type[T], document: Document) -> T:

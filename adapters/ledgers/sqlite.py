@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from engine.ports import Entry, LedgerUnreadable
+from engine.ports import RESERVED, Entry, LedgerUnreadable
 
 from .records import check_run_id, from_utf8, read_body, utf8, write_body, write_time
 
@@ -60,7 +60,7 @@ class SqliteLedger:
         with self._writing() as connection:
             connection.executemany(
                 "INSERT INTO runs VALUES (CAST(? AS TEXT)) ON CONFLICT DO NOTHING",
-                [(utf8(run),) for run in {entry.run for entry in entries}],
+                [(utf8(run),) for run in {entry.run for entry in entries} if not run.startswith(RESERVED)],
             )
             return tuple(
                 connection.execute(

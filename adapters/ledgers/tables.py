@@ -31,7 +31,7 @@ from enum import Enum, auto
 from itertools import accumulate, islice, takewhile
 from typing import TYPE_CHECKING, Final, cast
 
-from engine.ports import AzureUnavailable, Entry, LedgerUnreadable, PermissionMissing
+from engine.ports import RESERVED, AzureUnavailable, Entry, LedgerUnreadable, PermissionMissing
 from model.documents import Document
 
 from .records import check_run_id, from_utf8, utf8, write_body, write_time
@@ -320,7 +320,8 @@ class TableLedger:
             place = int(head["Place"])
         except ResourceNotFoundError:
             # Listed before it has entries: a crash in between leaves an empty run, never a hidden one.
-            table.upsert_entity({"PartitionKey": _RUNS, "RowKey": _backwards(run)}, mode=UpdateMode.REPLACE)
+            if not run.startswith(RESERVED):
+                table.upsert_entity({"PartitionKey": _RUNS, "RowKey": _backwards(run)}, mode=UpdateMode.REPLACE)
             head, place = None, 0
         moved = {"PartitionKey": partition, "RowKey": _HEAD, "Place": place + len(batch)}
         unmoved = {"etag": head.metadata["etag"], "match_condition": MatchConditions.IfNotModified} if head else {}

@@ -15,7 +15,7 @@ import pytest
 import composition
 from engine.engine import Engine
 from engine.inline import drive
-from engine.ports import Clock, StepDone, StepFailed, StepPending, StepProgress, StepStale
+from engine.ports import Clock, StepDone, StepFailed, StepForbidden, StepPending, StepProgress, StepStale
 from engine.process import PROCESSES
 from engine.requests import SweepRequest
 from engine.settings import Settings
@@ -208,7 +208,7 @@ def test_putting_back_overrules_nobody(case: Case) -> None:
 def test_a_pause_delays_putting_back_and_does_not_end_it(case: Case) -> None:
     writes = len(case.world.writes())
     case.switch.reason = "the kill switch is on"
-    assert case.at(NOW + MINUTE) == StepFailed(reason="the kill switch is on", retry=True)
+    assert case.at(NOW + MINUTE) == StepForbidden(reason="the kill switch is on")
     assert len(case.world.writes()) == writes
     case.switch.reason = None
     assert isinstance(case.finished(case.at(NOW + 2 * MINUTE)), StepDone)

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.clients import Clients
 from adapters.writer import AzureWriter
-from engine.ports import StepDone, StepFailed, StepPending, StepProgress, StepStale, quiet
+from engine.ports import StepDone, StepFailed, StepForbidden, StepPending, StepProgress, StepStale, quiet
 from model.deployments import body_to_put, same_deployment
 from model.documents import Document, Json, at, differences, list_at, text_at
 from model.facts import Machine, PowerState, Reading
@@ -562,7 +562,7 @@ def test_nothing_is_written_while_writing_is_forbidden(world: World, switch: Swi
     """The lock, the kill switch or a lost lease: asked right before each write, and not taken for passing."""
     switch.reason = "the kill switch is on"
     for step in steps_of_every_kind(world):
-        assert world.writer.begin(step, "s", {}) == StepFailed(reason="the kill switch is on")
+        assert world.writer.begin(step, "s", {}) == StepForbidden(reason="the kill switch is on")
     assert switch.asked == 6
     assert world.writes() == []
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from engine.ports import (
+    RESERVED,
     Entry,
     Progress,
     RequestCount,
@@ -102,7 +103,7 @@ class MemoryLedger:
         )
 
     def runs(self, limit: int, before: str | None = None) -> tuple[str, ...]:
-        found = sorted({run for run, _ in self.lines}, reverse=True)
+        found = sorted({run for run, _ in self.lines if not run.startswith(RESERVED)}, reverse=True)
         return tuple(run for run in found if before is None or run < before)[:limit]
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from engine.ports import MAX_RUN_ID, Entry, Ledger
+from engine.ports import MAX_RUN_ID, RESERVED, Entry, Ledger
 from model.documents import Document, Json
 
 type Store = Callable[[], Ledger]
@@ -222,6 +222,12 @@ class TestRuns:
         assert second == ("20260303T020000Z", "20260302T020000Z")
         assert ledger.runs(2, before=second[-1]) == ("20260301T020000Z",)
         assert ledger.runs(2, before="20260301T020000Z") == ()
+
+    def test_the_app_s_own_record_is_kept_and_never_listed(self, ledger: Ledger) -> None:
+        ledger.append([an_entry(), an_entry("pause", run=f"{RESERVED}control")])
+
+        assert ids(ledger, f"{RESERVED}control") == ["pause"]
+        assert ledger.runs(10) == (RUN,)
 
     def test_a_limit_of_nothing_lists_nothing(self, ledger: Ledger) -> None:
         ledger.append([an_entry()])
