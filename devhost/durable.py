@@ -32,6 +32,9 @@ _MARKER: Final = "$OutOfProcData$:"
 _LONGEST_TIMER: Final = ("6.00:00:00", "3.00:00:00")
 """Azure Storage holds no message for longer than a week: a longer timer is made of shorter ones, of this length."""
 
+_LOOK_AT_THE_CLOCK: Final = 1.0
+"""Seconds between two looks at a clock that leaps, while something waits for somebody."""
+
 
 class Event(IntEnum):
     """Kinds of events in a history, as Durable Task numbers them."""
@@ -119,7 +122,19 @@ class Instance:
     """How many of the orchestrator's actions are carried out."""
     retries: dict[int, _Retry] = field(default_factory=dict)
     """By the number of the running try, and of the timer before the next one."""
+    listening: dict[int, int] = field(default_factory=dict)
+    """By the number of an action: the timer's task. These timers race with an event, and may be cancelled."""
     running: bool = False
+
+
+@dataclass(order=True, slots=True)
+class _Timer:
+    due: datetime
+    order: int
+    instance: Instance = field(compare=False)
+    task: int = field(compare=False)
+    listens: bool = field(compare=False)
+    """It only ends a wait for somebody: time does not leap to it."""
 
 
 class TaskHub:
@@ -135,7 +150,7 @@ class TaskHub:
         self._clock = clock
         self._leaps = leaps
         self._deliveries = deliveries
-        self._timers: list[tuple[datetime, int, Instance, int]] = []
+        self._timers: list[_Timer] = []
         self._order = itertools.count()
         self._busy = 0
         self._work: set[asyncio.Task[None]] = set()
@@ -193,8 +208,8 @@ class TaskHub:
         return self.instances[id_]
 
     async def idle(self) -> None:
-        """Wait until nothing is under way and nothing waits."""
-        while self._busy or self._timers:
+        """Wait until nothing is under way and nothing waits but for somebody's word."""
+        while self._busy or any(not timer.listens for timer in self._timers):
             self._changed.clear()
             await self._changed.wait()
 
@@ -249,8 +264,11 @@ class TaskHub:
         if again:
             again()
         actions = [*atoms(list_at(state, "actions"))]
-        for action in actions[instance.actions :]:
-            self._carry_out(instance, action)
+        for number, action in enumerate(actions):
+            if number >= instance.actions:
+                self._carry_out(instance, number, action)
+            elif action.get("isCanceled") is True and number in instance.listening:
+                self._cancel(instance, instance.listening.pop(number))
         instance.actions = len(actions)
         instance.history.append(self._event(Event.ORCHESTRATOR_COMPLETED))
         for event in instance.history:
@@ -283,7 +301,7 @@ class TaskHub:
             return lambda: self._schedule(instance, task, retry.name, retry.input)
         return None
 
-    def _carry_out(self, instance: Instance, action: Document) -> None:
+    def _carry_out(self, instance: Instance, number: int, action: Document) -> None:
         match Action(cast("int", action["actionType"])):
             case Action.CALL_ACTIVITY:
                 self._schedule(
@@ -305,7 +323,12 @@ class TaskHub:
                 due = parse_time(action["fireAt"])
                 if due is None:
                     raise ValueError(f"a timer without a time: {action}")
-                self._create_timer(instance, self._number(instance), due)
+                task = self._number(instance)
+                if action.get("isCanceled") is True:
+                    return
+                if action.get("listens") is True:
+                    instance.listening[number] = task
+                self._create_timer(instance, task, due, listens=number in instance.listening)
             case Action.WAIT_FOR_EXTERNAL_EVENT:
                 # Takes no number: it is known by the event's name.
                 pass
@@ -359,24 +382,34 @@ class TaskHub:
 
     # Time
 
-    def _create_timer(self, instance: Instance, task: int, due: datetime) -> None:
+    def _create_timer(self, instance: Instance, task: int, due: datetime, *, listens: bool = False) -> None:
         instance.history.append(self._event(Event.TIMER_CREATED, EventId=task, FireAt=_written(due)))
-        heapq.heappush(self._timers, (due, next(self._order), instance, task))
+        heapq.heappush(self._timers, _Timer(due, next(self._order), instance, task, listens))
+        self._changed.set()
+
+    def _cancel(self, instance: Instance, task: int) -> None:
+        """Whatever it raced with was quicker."""
+        self._timers = [t for t in self._timers if t.instance is not instance or t.task != task]
+        heapq.heapify(self._timers)
         self._changed.set()
 
     async def _wait(self) -> None:
         """Fires timers; where time leaps, as soon as nothing else is under way."""
         while True:
-            while self._timers and self._timers[0][0] <= self._clock.now():
-                due, _, instance, task = heapq.heappop(self._timers)
-                self._tell(instance, Event.TIMER_FIRED, TimerId=task, FireAt=_written(due))
+            while self._timers and self._timers[0].due <= self._clock.now():
+                timer = heapq.heappop(self._timers)
+                self._tell(timer.instance, Event.TIMER_FIRED, TimerId=timer.task, FireAt=_written(timer.due))
             self._changed.clear()
-            if self._timers and self._leaps and not self._busy:
-                await asyncio.to_thread(self._clock.sleep_until, self._timers[0][0])
+            leap = min((t.due for t in self._timers if not t.listens), default=None) if self._leaps else None
+            if leap is not None and not self._busy:
+                await asyncio.to_thread(self._clock.sleep_until, leap)
                 continue
-            left = (self._timers[0][0] - self._clock.now()).total_seconds() if self._timers else None
+            left = (self._timers[0].due - self._clock.now()).total_seconds() if self._timers else None
+            if self._leaps:
+                # Somebody else may move the simulated clock on.
+                left = _LOOK_AT_THE_CLOCK if self._timers else None
             try:
-                await asyncio.wait_for(self._changed.wait(), None if self._leaps else left)
+                await asyncio.wait_for(self._changed.wait(), left)
             except TimeoutError:
                 continue
 
@@ -411,13 +444,18 @@ def context_of(instance: Instance, events: int | None = None) -> str:
 
 
 def atoms(actions: list[Json]) -> Iterator[Document]:
-    """The actions in the order in which they were asked for, those of a compound one by one."""
+    """The actions in the order in which they were asked for, those of a compound one by one.
+
+    A timer that races with an event is marked: `listens`.
+    """
     for action in actions:
         if isinstance(action, list):
             yield from atoms(action)
         elif isinstance(action, dict):
             if action.get("actionType") in {Action.WHEN_ALL, Action.WHEN_ANY}:
-                yield from atoms(list_at(action, "compoundActions"))
+                parts = [*atoms(list_at(action, "compoundActions"))]
+                races = any(part["actionType"] == Action.WAIT_FOR_EXTERNAL_EVENT for part in parts)
+                yield from ({**part, "listens": races} for part in parts)
             else:
                 yield action
 

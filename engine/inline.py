@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from engine.ports import Clock
-from engine.process import PROCESSES, Activity, Child, Process, Sleep
+from engine.process import PROCESSES, Activity, Child, Listen, Process, Sleep
 from model.documents import Document
 
 type Activities = Mapping[str, Callable[[Document], Document]]
@@ -42,5 +42,8 @@ def drive(process: Process, activities: Activities, clock: Clock, patience: time
                     raise TooLongToWait(duration)
                 clock.sleep_until(clock.now() + duration)
                 answer = {}
+            case Listen():
+                # Nobody can be heard in this thread; an answer takes the run up again.
+                answer = {"deaf": True}
             case Child(process=name, input=given):
                 answer = drive(PROCESSES[name](given), activities, clock, patience)

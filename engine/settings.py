@@ -58,6 +58,8 @@ class Settings:
     """`PATCHWRIGHT_MAX_PERCENT`: the same as a share of the machines in scope; the smaller of the two holds."""
     cool_down: timedelta = timedelta(hours=24)
     """`PATCHWRIGHT_COOL_DOWN`: ISO 8601; a target that was treated is left alone for as long."""
+    approval_expiry: timedelta = timedelta(hours=24)
+    """`PATCHWRIGHT_APPROVAL_EXPIRY`: ISO 8601; a treatment that waits for a person's approval is held after this."""
     next_run_margin: timedelta = timedelta(minutes=15)
     """`PATCHWRIGHT_NEXT_RUN_MARGIN`: no deployment is edited when its next run is nearer than this."""
     max_window: timedelta = timedelta(hours=6)
@@ -116,6 +118,9 @@ class Settings:
             max_machines=reader.number("MAX_MACHINES", cls.max_machines, 0, 100_000),
             max_percent=reader.number("MAX_PERCENT", cls.max_percent, 0, 100),
             cool_down=reader.duration("COOL_DOWN", cls.cool_down, timedelta(0), timedelta(days=30)),
+            approval_expiry=reader.duration(
+                "APPROVAL_EXPIRY", cls.approval_expiry, timedelta(minutes=5), timedelta(days=7)
+            ),
             next_run_margin=reader.duration(
                 "NEXT_RUN_MARGIN", cls.next_run_margin, timedelta(minutes=10), timedelta(days=1)
             ),
@@ -149,6 +154,7 @@ _KNOWN: Final = frozenset(
         "MAX_MACHINES",
         "MAX_PERCENT",
         "COOL_DOWN",
+        "APPROVAL_EXPIRY",
         "NEXT_RUN_MARGIN",
         "MAX_WINDOW",
         "LOOKBACK",

@@ -16,6 +16,12 @@ class Task(Protocol):
     """Something that an orchestrator waits for by yielding it."""
 
 
+class Timer(Task, Protocol):
+    """A wait that can be given up; as long as it stands, its orchestration is not over."""
+
+    def cancel(self) -> None: ...
+
+
 class RetryOptions(Protocol):
     """How often a call is repeated, and after how long."""
 
@@ -32,13 +38,21 @@ class Context(Protocol):
 
     def call_sub_orchestrator(self, name: str, input_: Document, instance_id: str) -> Task: ...
 
-    def create_timer(self, fire_at: datetime) -> Task: ...
+    def create_timer(self, fire_at: datetime) -> Timer: ...
+
+    def wait_for_external_event(self, name: str) -> Task: ...
+
+    def task_any(self, activities: list[Task]) -> Task:
+        """Its answer is the task that was done first."""
+        ...
 
 
 class Client(Protocol):
     """Starts orchestrations and asks after them. Raises plain `Exception` where the host does not do it."""
 
     async def start_new(self, orchestration_function_name: str, instance_id: str, client_input: Document) -> str: ...
+
+    async def raise_event(self, instance_id: str, event_name: str, event_data: Document) -> None: ...
 
     async def get_status(self, instance_id: str) -> object:
         """True in a condition where the instance exists."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final
 
-from engine.process import ACTIVITIES, PROCESSES, Activity, Child, Command, Sleep
+from engine.process import ACTIVITIES, PROCESSES, Activity, Child, Listen, Sleep
 from model.documents import Document
 from triggers.durable import Blueprint, Context, Task, new_blueprint, retries
 from triggers.problems import EngineFor
@@ -20,7 +20,7 @@ step's own matter, and comes back as an answer."""
 _ROOTS: Final = frozenset({"sweep", "apply", "undo"})
 """Processes that are a run's own, and whose failure is the run's."""
 
-type Orchestration = Generator[Task, Document | None, Document]
+type Orchestration = Generator[Task, Document | Task | None, Document]
 
 
 def blueprint(engine: EngineFor) -> Blueprint:
@@ -69,15 +69,27 @@ def drive(process: str, request: Document, context: Context) -> Orchestration:
     try:
         command = next(commands)
         while True:
-            answer = yield _task(command, context)
-            # A timer's answer is nothing.
+            if isinstance(command, Listen):
+                yield from _heard(command, context)
+                answer = None
+            else:
+                answer = yield _task(command, context)
+            # The answer of a wait is nothing.
             command = commands.send(answer or {})
     except StopIteration as end:
         result: Document = end.value
         return result
 
 
-def _task(command: Command, context: Context) -> Task:
+def _heard(command: Listen, context: Context) -> Generator[Task]:
+    """Wait for the event, or until the time is over."""
+    event = context.wait_for_external_event(command.event)
+    timer = context.create_timer(context.current_utc_datetime + command.duration)
+    if (yield context.task_any([event, timer])) is event:
+        timer.cancel()
+
+
+def _task(command: Activity | Sleep | Child, context: Context) -> Task:
     match command:
         case Activity(name=name, input=given):
             return context.call_activity_with_retry(name, _RETRIES, given)

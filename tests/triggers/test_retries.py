@@ -58,7 +58,7 @@ def test_a_long_wait_is_made_of_timers_that_azure_storage_can_hold(azure: Simula
     """No message stays for more than a week: a wait of weeks is a row of timers, none longer than six days."""
     with the_app(azure, tmp_path / "ledger.sqlite", UNLOCKED) as app:
         answers: Iterator[Document] = iter([{"wait": timedelta(days=20).total_seconds()}, {}])
-        wrap_activity(app, "next_verification", lambda _: lambda _: next(answers))
+        wrap_activity(app, "next_look", lambda _: lambda _: next(answers))
         before = azure.now
         run = app.swept(machines=[])
 
