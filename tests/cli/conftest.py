@@ -15,9 +15,11 @@ from typing import Final
 import pytest
 
 from model.documents import Document
+from model.states import Mode
 from simulator.fleets import sample
 from simulator.serve import Simulator, running
 from tests.builders import ALL_OPTED_IN
+from tests.support.modes import few
 
 COMMAND: Final = Path(sys.executable).with_name("patchwright")
 CONTOSO: Final = Path(__file__).parents[2] / ".." / "shared" / "fleets" / "contoso"
@@ -94,14 +96,17 @@ def azure() -> Iterator[Simulator]:
 
 @pytest.fixture
 def locked(patchwright: Shell, azure: Simulator) -> Shell:
-    """The command pointed at the sample estate, as the app comes: locked, every state observed."""
-    return Shell(folder=patchwright.folder, env={**patchwright.env, **azure.settings})
+    """The command pointed at the sample estate, as the app comes: locked, and here with a few states observed."""
+    return Shell(
+        folder=patchwright.folder,
+        env={**patchwright.env, **azure.settings, "PATCHWRIGHT_MODES": few(Mode.OBSERVE)},
+    )
 
 
 @pytest.fixture
 def unlocked(locked: Shell) -> Shell:
-    """The same, unlocked, with every state allowed to act and every repair opted in."""
-    unlocked = {"DRY_RUN": "false", "PATCHWRIGHT_MODES": '{"*": "act"}', "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN}
+    """The same, unlocked, with those states allowed to act and every repair opted in."""
+    unlocked = {"DRY_RUN": "false", "PATCHWRIGHT_MODES": few(Mode.ACT), "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN}
     return Shell(folder=locked.folder, env={**locked.env, **unlocked})
 
 

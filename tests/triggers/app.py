@@ -20,8 +20,10 @@ from devhost.durable import Instance, Status
 from devhost.host import HostThread, running
 from engine.engine import Engine
 from model.documents import Document, Json, list_at, text_at
+from model.states import Mode
 from simulator.serve import Simulator
 from tests.builders import ALL_OPTED_IN
+from tests.support.modes import few
 from triggers.openapi import document as description
 
 JSON: Final = {"Content-Type": "application/json"}
@@ -103,7 +105,7 @@ class App:
 
 UNLOCKED: Final = {
     "DRY_RUN": "false",
-    "PATCHWRIGHT_MODES": '{"*": "act"}',
+    "PATCHWRIGHT_MODES": few(Mode.ACT),
     "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN,
     "PATCHWRIGHT_MAX_MACHINES": "100",
     "PATCHWRIGHT_MAX_PERCENT": "100",
@@ -119,8 +121,9 @@ def the_app(
     deliveries: int = 1,
     timers: bool = False,
 ) -> Iterator[App]:
-    """The app pointed at a simulated Azure, as it comes (locked, every state observed) but for `settings`."""
-    values = {**azure.settings, "PATCHWRIGHT_LEDGER": f"sqlite:{ledger}", **(settings or {})}
+    """The app pointed at a simulated Azure, as it comes (locked, a few states observed) but for `settings`."""
+    own = {"PATCHWRIGHT_LEDGER": f"sqlite:{ledger}", "PATCHWRIGHT_MODES": few(Mode.OBSERVE)}
+    values = {**azure.settings, **own, **(settings or {})}
     with running(values, deliveries=deliveries, timers=timers) as host:
         yield App(host)
 

@@ -29,7 +29,7 @@ def locked(azure: Simulator, tmp_path: Path) -> Iterator[App]:
 
 @pytest.fixture
 def unlocked(azure: Simulator, tmp_path: Path) -> Iterator[App]:
-    """The app with its lock open, every state allowed to act, and no limit in the way."""
+    """The app with its lock open, a few states allowed to act, and no limit in the way."""
     with the_app(azure, tmp_path / "ledger.sqlite", UNLOCKED) as app:
         yield app
 

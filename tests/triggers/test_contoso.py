@@ -42,7 +42,7 @@ def test_exactly_what_is_expected_is_found_and_none_of_the_decoys(
     contoso: Simulator, expected: list[Document], tmp_path: Path
 ) -> None:
     """Each with a plan, or with advice where there is none; of the states that the estate's author speaks about."""
-    with the_app(contoso, tmp_path / "ledger.sqlite") as app:
+    with the_app(contoso, tmp_path / "ledger.sqlite", {"PATCHWRIGHT_MODES": "{}"}) as app:
         run = app.swept(states=[*sorted({text_at(one, "state") for one in expected})])
 
     assert {text_at(finding, "key") for finding in objects(run, "findings")} == {key(one) for one in expected}
@@ -55,7 +55,7 @@ def test_exactly_what_is_expected_is_found_and_none_of_the_decoys(
 
 def test_everything_that_has_a_plan_is_repaired(contoso: Simulator, expected: list[Document], tmp_path: Path) -> None:
     """The plans of a dry run, applied by a person, verified by the detectors that found the failures."""
-    with the_app(contoso, tmp_path / "ledger.sqlite", UNLOCKED) as app:
+    with the_app(contoso, tmp_path / "ledger.sqlite", {**UNLOCKED, "PATCHWRIGHT_MODES": '{"*": "act"}'}) as app:
         run = app.swept()
         app.post(f"/runs/{run['id']}/apply")
         app.finish()
