@@ -29,6 +29,9 @@ NO_WORKER_GROUP: Final = (
 )
 _EXCEEDED: Final = "MaintenanceWindowExceeded"
 _FAILED_TO_START: Final = "FailedToStart"
+_FAILED: Final = "Failed"
+_RESTART: Final = timedelta(minutes=10)
+"""How long after a run Windows Update restarts a machine by its own policy."""
 _GROWTH: Final = 1.25
 """What a machine that exceeded a window needs, as a multiple of that window."""
 _DEFAULT_WINDOW: Final = timedelta(hours=2)
@@ -54,6 +57,8 @@ class _Part:
     agent: str
     status: str
     """What it will have come to when it ends."""
+    output: str = ""
+    """What its package manager ended with, where that kept it from installing."""
 
 
 class Deployments:
@@ -165,6 +170,8 @@ class Deployments:
             status = _FAILED_TO_START
         else:
             status = _EXCEEDED if self._needs(name, target.agent) > window else "Succeeded"
+        output = self._obstacle(document, target.agent) if status != _FAILED_TO_START else ""
+        status = _FAILED if output else status
         failed = status == _FAILED_TO_START
         error: Json = {"code": None, "message": NO_WORKER_GROUP} if failed else None
         part_id = str(uuid.uuid5(_NAMESPACE, f"{run_id}/{target.agent}"))
@@ -193,7 +200,12 @@ class Deployments:
                 "lastModifiedTime": time_out(now),
             },
         }
-        return _Part(document=body, agent=target.agent, status=status)
+        return _Part(document=body, agent=target.agent, status=status, output=output)
+
+    def _obstacle(self, document: Document, agent: str) -> str:
+        """What the machine's package manager cannot do what it is told for; Windows tells its own in the logs."""
+        linux = text_at(document, "properties.updateConfiguration.operatingSystem").lower() == "linux"
+        return self.machines.guest(agent).linux.obstacle(self.clock.now) if linux else ""
 
     def _needs(self, name: str, agent: str) -> timedelta:
         needed = self.machines.guest(agent).needed_window
@@ -228,14 +240,41 @@ class Deployments:
             if part.status != _FAILED_TO_START:
                 _set(part.document, status=part.status, endTime=now, lastModifiedTime=now)
                 self._progress(run, part)
-        if any(status == _FAILED_TO_START for status in statuses):
+                self._job(part)
+                self._restart(run, part)
+        if any(status in {_FAILED_TO_START, _FAILED} for status in statuses):
             status = "Failed"
         elif _EXCEEDED in statuses:
             status = _EXCEEDED
         else:
             status = "Succeeded"
-        failed = sum(status == _FAILED_TO_START for status in statuses)
+        failed = sum(status in {_FAILED_TO_START, _FAILED} for status in statuses)
         _set(run, status=status, failedCount=failed, endTime=now, lastModifiedTime=now)
+
+    def _job(self, part: _Part) -> None:
+        """The job of a machine that failed, with its output."""
+        if part.output:
+            name = text_at(part.document, "properties.job.id")
+            body: Document = {
+                "id": f"{self.account}/jobs/{name}",
+                "name": name,
+                "type": "Microsoft.Automation/automationAccounts/jobs",
+                "properties": {
+                    "jobId": name,
+                    "status": "Failed",
+                    "startTime": at(part.document, "properties.startTime"),
+                    "endTime": at(part.document, "properties.endTime"),
+                },
+                "output": part.output,
+            }
+            self.resources.put(body)
+
+    def _restart(self, run: Document, part: _Part) -> None:
+        """A machine that restarts by its own policy does so after a run, whatever the deployment says."""
+        guest = self.machines.guest(part.agent)
+        if text_at(run, "properties.osType").lower() == "windows" and guest.windows.restarts_by_itself():
+            when = self.clock.now + _RESTART
+            self.clock.at(when, lambda: self.machines.symptoms.restarts(guest, when))
 
     def _progress(self, run: Document, part: _Part) -> None:
         """What the machine tells Log Analytics of each update: as last time, but what only lacked time is done now."""
@@ -244,9 +283,14 @@ class Deployments:
         done = "InstallationStatus" if part.status == _EXCEEDED else (
             "CASE WHEN InstallationStatus = 'MaintenanceWindowExceeded' THEN 'Succeeded' ELSE InstallationStatus END"
         )  # fmt: skip
+        error = "ErrorResult"
+        guest = self.machines.guest(part.agent)
+        if part.agent in self.machines.symptoms.install_errors and guest.windows.mended_for_installing():
+            done, error = "'Succeeded'", "''"
         self.logs.sql(
             f"""INSERT INTO UpdateRunProgress__rows BY NAME
-            SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS CorrelationId, {done} AS InstallationStatus)
+            SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS CorrelationId, {done} AS InstallationStatus,
+                {error} AS ErrorResult)
             FROM UpdateRunProgress__rows WHERE lower(ResourceId) = ? AND lower(UpdateRunName) = ?
             QUALIFY CorrelationId = first_value(CorrelationId) OVER (ORDER BY TimeGenerated DESC)""",  # noqa: S608
             self.clock.now.replace(tzinfo=None), text_at(run, "name"), part.agent,

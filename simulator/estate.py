@@ -18,6 +18,7 @@ from simulator.options import Options
 from simulator.providers import Providers
 from simulator.resources import ResourceStore
 from simulator.run_commands import RunCommands
+from simulator.symptoms import Symptoms
 
 
 class Estate:
@@ -33,7 +34,8 @@ class Estate:
         self.workspace_guid = text_at(workspace, "properties.customerId")
         self.logs = LogStore(self.workspace_guid, fleet.logs)
         self.heartbeats = Heartbeats(self.logs, fleet.now)
-        self.machines = Machines(fleet, self.resources, self.heartbeats, self.clock)
+        self.symptoms = Symptoms(fleet.account, self.resources, self.logs, self.heartbeats, fleet.now)
+        self.machines = Machines(fleet, self.resources, self.heartbeats, self.symptoms, self.clock)
         self.deployments = Deployments(fleet.account, self.resources, self.machines, self.logs, self.clock)
         self.run_commands = RunCommands(self.machines, self.faults, self.clock, self.options)
         self.providers = Providers(self.resources, self.clock)

@@ -17,6 +17,10 @@ _AGENT: Final = """CASE WHEN coalesce(_ResourceId, '') <> '' THEN lower(_Resourc
     WHEN ResourceId <> '' THEN lower(ResourceId) ELSE 'name:' || lower(Computer) END"""
 _WORKER_AGENT: Final = "Direct Agent"
 """The Category of the agent that Update Management uses; the newer Azure Monitor Agent writes another."""
+_WAY: Final = timedelta(minutes=20)
+"""How long an assessment is on its way into the logs."""
+_AHEAD: Final = timedelta(minutes=5)
+"""A beat that is further in the future was stamped by a clock that is wrong."""
 _SCANS: Final = {"Update": "OSType", "UpdateSummary": "''"}
 
 
@@ -30,6 +34,10 @@ class Heartbeats:
         self.computers: dict[str, str] = {}
         self.living: set[str] = set()
         """Agents that beat."""
+        self.ahead: dict[str, timedelta] = {}
+        """How far the clocks of agents are ahead, by which they stamp their beats; without those that are right."""
+        self.summaries: dict[str, tuple[str, str]] = {}
+        """`WindowsUpdateSetting` and `WSUSServer` of the next assessment, where they are not what they were."""
         self._scanned = now
         if "Heartbeat" not in logs.schemas:
             return
@@ -42,21 +50,27 @@ class Heartbeats:
             "SELECT agent, SourceComputerId, Computer, last FROM beating__rows WHERE Category = ?", _WORKER_AGENT
         ):
             self.identities[str(agent)], self.computers[str(agent)] = str(identity), str(computer)
-            if isinstance(last, datetime) and last > _plain(now - _FRESH):
+            if isinstance(last, datetime) and last > plain(now - _FRESH):
                 self.living.add(str(agent))
         logs.sql("ALTER TABLE beating__rows ADD COLUMN alive BOOLEAN DEFAULT true")
-        logs.sql("UPDATE beating__rows SET alive = last > ?", _plain(now - _FRESH))
+        logs.sql("UPDATE beating__rows SET alive = last > ?", plain(now - _FRESH))
+        logs.sql("ALTER TABLE beating__rows ADD COLUMN ahead INTERVAL DEFAULT INTERVAL 0 SECOND")
+        soon = plain(now + _AHEAD)
+        for agent, last in logs.sql("SELECT agent, max(last) FROM beating__rows WHERE last > ? GROUP BY agent", soon):
+            if isinstance(last, datetime):
+                self.clock_is_ahead(str(agent), last - plain(now), now)
+        self._find_stuck(now)
 
     def materialise(self, now: datetime) -> None:
         """Write the rows that the agents have sent by `now`."""
         if "Heartbeat" not in self.logs.schemas:
             return
-        newest, horizon = _plain(now - timedelta(minutes=1)), _plain(now - timedelta(hours=24))
+        newest, horizon = plain(now - timedelta(minutes=1)), plain(now - timedelta(hours=24))
         columns = ", ".join(f'"{name}"' for name in self.logs.schemas["Heartbeat"] if name != "TimeGenerated")
         due = "alive AND last < ?::TIMESTAMP - INTERVAL 10 MINUTE"
         self.logs.sql(
             f"""INSERT INTO Heartbeat__rows (TimeGenerated, {columns})
-            SELECT t, {columns} FROM (
+            SELECT t + ahead, {columns} FROM (
                 SELECT *, unnest(list_distinct(list_append(
                     generate_series(greatest(last, ?::TIMESTAMP) + INTERVAL 1 HOUR, ?::TIMESTAMP, INTERVAL 1 HOUR),
                     ?::TIMESTAMP))) AS t
@@ -76,12 +90,43 @@ class Heartbeats:
             self.logs.sql(
                 f"""INSERT INTO {table}__rows BY NAME
                 SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated) FROM {table}__rows
-                WHERE SourceComputerId IN (SELECT SourceComputerId FROM beating__rows WHERE alive)
+                WHERE SourceComputerId IN (SELECT SourceComputerId FROM beating__rows WHERE alive AND NOT stuck)
                 QUALIFY TimeGenerated = max(TimeGenerated) OVER (PARTITION BY lower(ResourceId), SourceComputerId)
                     AND TimeGenerated < ?::TIMESTAMP - CASE WHEN {os} = 'Linux' THEN INTERVAL 3 HOUR
                         ELSE INTERVAL 12 HOUR END""",  # noqa: S608 - names are ours
-                _plain(now - timedelta(minutes=20)), _plain(now),
+                plain(now - _WAY), plain(now),
             )  # fmt: skip
+        self._show_summaries(now - _WAY)
+
+    def _find_stuck(self, now: datetime) -> None:
+        """Agents that have beaten for long and assess nothing: they do not by themselves, until they are restarted."""
+        self.logs.sql("ALTER TABLE beating__rows ADD COLUMN stuck BOOLEAN DEFAULT false")
+        if "Update" not in self.logs.schemas:
+            return
+        self.logs.sql(
+            """UPDATE beating__rows SET stuck = true
+            WHERE alive AND Category = ? AND agent NOT LIKE 'name:%' AND Solutions LIKE '%updates%'
+                AND agent IN (
+                    SELECT lower(_ResourceId) FROM Heartbeat__rows GROUP BY 1 HAVING min(TimeGenerated) < ?)
+                AND NOT EXISTS (
+                    SELECT 1 FROM Update__rows AS u
+                    WHERE (lower(u._ResourceId) = agent OR u.SourceComputerId = beating__rows.SourceComputerId)
+                        AND u.TimeGenerated > CASE WHEN beating__rows.OSType = 'Linux' THEN ?::TIMESTAMP
+                            ELSE ?::TIMESTAMP END)""",
+            _WORKER_AGENT, plain(now - timedelta(hours=6)), plain(now - timedelta(hours=5)),
+            plain(now - timedelta(hours=14)),
+        )  # fmt: skip
+
+    def clock_is_ahead(self, agent: str, ahead: timedelta, now: datetime | None = None) -> None:
+        """From `now` on the agent stamps its beats so."""
+        if ahead:
+            self.ahead[agent] = ahead
+        else:
+            self.ahead.pop(agent, None)
+        if self._knows(agent):
+            self.logs.sql("UPDATE beating__rows SET ahead = ? WHERE agent = ?", ahead, agent)
+            if now is not None:
+                self.logs.sql("UPDATE beating__rows SET last = least(last, ?) WHERE agent = ?", plain(now), agent)
 
     def silence(self, agent: str) -> None:
         """The agent stops: nothing comes from it until it registers or resumes."""
@@ -93,7 +138,7 @@ class Heartbeats:
         """The agent of a machine that was started beats again, as whom it was."""
         if self._knows(agent):
             self.living.add(agent)
-            self.logs.sql("UPDATE beating__rows SET alive = true, last = ? WHERE agent = ?", _plain(now), agent)
+            self.logs.sql("UPDATE beating__rows SET alive = true, last = ? WHERE agent = ?", plain(now), agent)
             self._beat(agent, now)
 
     def register(self, agent: str, identity: str, now: datetime) -> None:
@@ -103,13 +148,14 @@ class Heartbeats:
             return
         self.living.add(agent)
         self.logs.sql(
-            "UPDATE beating__rows SET SourceComputerId = ?, alive = true, last = ? WHERE agent = ? AND Category = ?",
-            identity, _plain(now), agent, _WORKER_AGENT,
+            "UPDATE beating__rows SET SourceComputerId = ?, alive = true, stuck = false, last = ? "
+            "WHERE agent = ? AND Category = ?",
+            identity, plain(now), agent, _WORKER_AGENT,
         )  # fmt: skip
         self._beat(agent, now)
 
     def rescan(self, agent: str, identity: str, now: datetime) -> None:
-        """A machine that just registered assesses itself; its rows carry the new identity."""
+        """A machine whose agent just started assesses itself; its rows carry the agent's identity."""
         for table in _SCANS:
             if table in self.logs.schemas:
                 self.logs.sql(
@@ -117,8 +163,29 @@ class Heartbeats:
                     SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS SourceComputerId) FROM {table}__rows
                     WHERE lower(ResourceId) = ?
                     QUALIFY TimeGenerated = max(TimeGenerated) OVER ()""",  # noqa: S608 - names are ours
-                    _plain(now), identity, agent,
+                    plain(now), identity, agent,
                 )  # fmt: skip
+        if "Update" in self.logs.schemas:
+            # One that was never assessed turns out to need nothing.
+            self.logs.sql(
+                """INSERT INTO Update__rows BY NAME
+                SELECT ?::TIMESTAMP AS TimeGenerated, SourceComputerId, Computer, OSType, VMUUID, ResourceId,
+                    _ResourceId, 'NotNeeded' AS UpdateState, 'Security Updates' AS Classification, 'Update' AS Type,
+                FROM beating__rows WHERE agent = ? AND Category = ? AND NOT EXISTS (
+                    SELECT 1 FROM Update__rows
+                    WHERE (lower(_ResourceId) = ? OR lower(ResourceId) = ?) AND TimeGenerated = ?)""",
+                plain(now), agent, _WORKER_AGENT, agent, agent, plain(now),
+            )  # fmt: skip
+        self._show_summaries(now)
+
+    def _show_summaries(self, assessed: datetime) -> None:
+        """Assessments of that moment show how Windows Update is set, and what it ended with."""
+        for agent, (setting, server) in self.summaries.items() if "UpdateSummary" in self.logs.schemas else ():
+            self.logs.sql(
+                """UPDATE UpdateSummary__rows SET WindowsUpdateSetting = ?, WSUSServer = ?
+                WHERE lower(_ResourceId) = ? AND TimeGenerated = ?""",
+                setting, server, agent, plain(assessed),
+            )  # fmt: skip
 
     def _knows(self, agent: str) -> bool:
         return agent in self.computers
@@ -127,11 +194,11 @@ class Heartbeats:
         columns = ", ".join(f'"{name}"' for name in self.logs.schemas["Heartbeat"] if name != "TimeGenerated")
         self.logs.sql(
             f"""INSERT INTO Heartbeat__rows (TimeGenerated, {columns})
-            SELECT ?::TIMESTAMP, {columns} FROM beating__rows WHERE agent = ? AND Category = ?""",  # noqa: S608
-            _plain(now), agent, _WORKER_AGENT,
+            SELECT ?::TIMESTAMP + ahead, {columns} FROM beating__rows WHERE agent = ? AND Category = ?""",  # noqa: S608
+            plain(now), agent, _WORKER_AGENT,
         )  # fmt: skip
 
 
-def _plain(value: datetime) -> datetime:
+def plain(value: datetime) -> datetime:
     """DuckDB's TIMESTAMP is UTC without saying so."""
     return value.replace(tzinfo=None)

@@ -74,6 +74,7 @@ class LogQuery:
         now = self.estate.now
         since, until = _timespan(body.get("timespan"), now)
         self.estate.heartbeats.materialise(now)
+        self.estate.symptoms.materialise(now)
         try:
             result = self.estate.logs.query(text, now, since, until)
         except QueryRejected as error:

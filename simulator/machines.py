@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from model.documents import Document, list_at, text_at
+from model.documents import Document, at, list_at, text_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE
+from model.times import parse_time
 from simulator.clock import Clock
 from simulator.fleet import Fleet
-from simulator.guests import Guest, make_guest
+from simulator.guests import Guest, describe, make_guest
 from simulator.heartbeats import Heartbeats
+from simulator.outcomes import Effects, ScriptResult
 from simulator.resources import ResourceStore
-from simulator.scripts import Effects
+from simulator.scripts import run_script
+from simulator.symptoms import Symptoms
 from simulator.wire import time_out
 
 GROUP_TYPE: Final = "Microsoft.Automation/AutomationAccounts/HybridRunbookWorkerGroups"
 WORKER_TYPE: Final = f"{GROUP_TYPE}/HybridRunbookWorkers"
 _BOOT: Final = timedelta(minutes=2)
 _FIRST_SCAN: Final = timedelta(minutes=15)
+_UNSEEN: Final = timedelta(hours=1)
+"""A worker that was not seen for as long hangs: one that runs calls every minute."""
 _POWER: Final = {
     "running": "VM running",
     "stopped": "VM stopped",
@@ -31,8 +36,11 @@ _POWER: Final = {
 class Machines:
     """All machines of an estate; guests are made when somebody looks inside."""
 
-    def __init__(self, fleet: Fleet, resources: ResourceStore, heartbeats: Heartbeats, clock: Clock) -> None:
+    def __init__(
+        self, fleet: Fleet, resources: ResourceStore, heartbeats: Heartbeats, symptoms: Symptoms, clock: Clock
+    ) -> None:
         self.account = fleet.account
+        self.symptoms = symptoms
         self.resources, self.heartbeats, self.clock = resources, heartbeats, clock
         self._given = {key.lower(): guest for key, guest in fleet.guests.items()}
         self._guests: dict[str, Guest] = {}
@@ -41,7 +49,9 @@ class Machines:
             for name in (computer.lower(), computer.lower().partition(".")[0]):
                 self._named.setdefault(name, agent)
         self._user_groups = self._user_groups_by_machine()
-        self.effects = Effects(restarted=self._restarted)
+        self._hanging = self._hanging_workers()
+        """Agents that beat while their worker is not seen: it is started anew with them."""
+        self.effects = Effects(restarted=self._restarted, now=lambda: clock.now)
         for agent in self._given:
             # Now, so that a guest that cannot be used is an error at the start.
             self.guest(agent)
@@ -54,18 +64,21 @@ class Machines:
     def guest(self, resource_id: str) -> Guest:
         agent = resource_id.lower()
         if agent not in self._guests:
-            self._guests[agent] = make_guest(
+            guest = make_guest(
                 agent,
                 os_of(self.document(agent) or {}),
                 self.heartbeats.identities.get(agent, ""),
                 self._user_groups.get(agent, ""),
-                self._given.get(agent),
             )
+            self.symptoms.seed(guest)
+            describe(guest, self._given.get(agent, {}), self.clock.now)
+            self.symptoms.begin(guest)
+            self._guests[agent] = guest
         return self._guests[agent]
 
     def identity(self, agent: str) -> str:
         """The identity under which a machine's worker can be reached now; empty where it cannot."""
-        if agent not in self.heartbeats.living:
+        if agent not in self.heartbeats.living or agent in self._hanging:
             return ""
         return self.heartbeats.identities.get(agent, "")
 
@@ -76,6 +89,13 @@ class Machines:
             if name in self._named:
                 return self._named[name]
         return f"name:{wanted}"
+
+    def run_script(self, resource_id: str, text: str, parameters: Mapping[str, str]) -> ScriptResult:
+        """Run a script in a machine's guest; what it changed shows from now on."""
+        guest = self.guest(resource_id)
+        result = run_script(text, guest, parameters, self.effects)
+        self.symptoms.follow(guest, self.clock.now)
+        return result
 
     def is_reachable(self, resource_id: str) -> bool:
         """True where Run Command can reach the guest: running, with a ready guest agent, or connected to Arc."""
@@ -123,13 +143,23 @@ class Machines:
         """The agent came up: with its key it is who the key says, without it registers anew after a while."""
         guest.restarts += 1
         attempt = guest.restarts
+        self._hanging.discard(guest.agent)
         if guest.key is not None:
             if guest.key.source_computer_id:
                 self.heartbeats.register(guest.agent, guest.key.source_computer_id, self.clock.now)
+                self.clock.at(self.clock.now + _FIRST_SCAN, self._assessment(guest, attempt))
             return
         self.heartbeats.silence(guest.agent)
         if guest.registers_after is not None:
             self.clock.at(self.clock.now + guest.registers_after, self._registration(guest, attempt))
+
+    def _assessment(self, guest: Guest, attempt: int) -> Callable[[], None]:
+        def assess() -> None:
+            identity = self.identity(guest.agent)
+            if guest.restarts == attempt and identity:
+                self.heartbeats.rescan(guest.agent, identity, self.clock.now)
+
+        return assess
 
     def _registration(self, guest: Guest, attempt: int) -> Callable[[], None]:
         def register() -> None:
@@ -138,11 +168,11 @@ class Machines:
                 return
             identity = guest.next_identity()
             guest.registrations += 1
-            guest.key = make_guest(guest.agent, guest.os, identity, "", None).key
+            guest.key = make_guest(guest.agent, guest.os, identity, "").key
             now = self.clock.now
             self.heartbeats.register(guest.agent, identity, now)
             self._add_system_group(guest.agent, identity)
-            self.clock.at(now + _FIRST_SCAN, lambda: self.heartbeats.rescan(guest.agent, identity, self.clock.now))
+            self.clock.at(now + _FIRST_SCAN, self._assessment(guest, attempt))
 
         return register
 
@@ -178,6 +208,22 @@ class Machines:
                 },
             }
         )
+
+    def _hanging_workers(self) -> set[str]:
+        found = set()
+        for worker in self.resources.of_type(WORKER_TYPE):
+            group_id = str(worker["id"]).rsplit("/", 2)[0]
+            agent = text_at(worker, "properties.vmResourceId").lower() or self.agent_named(
+                text_at(worker, "properties.workerName")
+            )
+            seen, identity = (
+                parse_time(at(worker, "properties.lastSeenDateTime")),
+                self.heartbeats.identities.get(agent),
+            )
+            mine = identity and self._is_system(group_id) and group_id.lower().endswith(identity.lower())
+            if mine and agent in self.heartbeats.living and seen and self.clock.now - seen > _UNSEEN:
+                found.add(agent)
+        return found
 
     def _is_system(self, group_id: str) -> bool:
         return text_at(self.resources.get(group_id) or {}, "properties.groupType").lower() == "system"

@@ -16,7 +16,7 @@ from simulator.clock import Clock
 from simulator.faults import Faults, Kind
 from simulator.machines import Machines
 from simulator.options import Options
-from simulator.scripts import ScriptResult, run_script
+from simulator.outcomes import ScriptResult
 from simulator.web import Call, Refused
 from simulator.wire import time_out
 
@@ -160,7 +160,7 @@ class RunCommands:
         elif fault:
             result = ScriptResult(exit_code=fault.exit_code, stderr=fault.stderr)
         else:
-            result = run_script(script, self.machines.guest(agent), parameters, self.machines.effects)
+            result = self.machines.run_script(agent, script, parameters)
         return Execution(started=self.clock.now, result=result, time_out=time_out)
 
     def _check_reachable(self, machine: Document) -> None:
