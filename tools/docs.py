@@ -1,17 +1,16 @@
 """`make docs`: the pages that are made from the code, so that they say what it does.
 
 `docs/catalogue.md` comes from the docstrings of detectors and remediations; `docs/openapi.json` from
-`triggers/openapi.py`; the table of settings from `engine/settings.py`; the plan and the story in README.md from a run
-on the sample estate, with its random ids and its time taken made the same each time. `--check` changes nothing and
-fails where a page is not current.
+`triggers/openapi.py`; `docs/settings.md` from `engine/settings.py`; `infra/generated/` from the permissions, the
+settings and the alertable states that the code declares; the plan and the story in README.md from a run on the sample
+estate, with its random ids and its time taken made the same each time. `--check` changes nothing and fails where a page
+is not current.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import inspect
-import itertools
 import json
 import os
 import re
@@ -19,8 +18,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -28,14 +25,14 @@ from detectors.protocol import Detector, kql
 from engine.catalogue import Catalogue
 from engine.settings import Settings
 from model.states import ActionClass
-from model.times import format_duration
 from remediations.protocol import Remediation
 from simulator.fleets import sample
 from simulator.serve import running
+from tools import infra
 from tools.demo import COMMAND, settings
+from tools.settings import ROOT, described
 from triggers import openapi
 
-ROOT: Final = Path(__file__).parents[1]
 SHOWN_STATES: Final = ("source-id-changed", "maintenance-window-exceeded")
 """Enough for a reader to see what a plan looks like."""
 _CATALOGUE: Final = """\
@@ -43,6 +40,13 @@ _CATALOGUE: Final = """\
 
 Every failure state that Patchwright finds, in the order in which they are looked for, with its repairs. Made from the
 code by `make docs`; `patchwright states` lists the same with the modes that are set.
+"""
+_SETTINGS: Final = """\
+# Settings
+
+Environment variables on the command line, app settings in Azure (`infra/main.parameters.json` under `settings`). All
+problems with them are reported at once, at start, by name: by `GET /api/health` and by every command. Made from the
+code by `make docs`.
 """
 _QUERY: Final = """\
 <details><summary><code>{name}.kql</code></summary>
@@ -79,11 +83,12 @@ def main() -> int:
 def pages() -> Mapping[Path, str]:
     """Every generated page with the text that it should have."""
     readme = (ROOT / "README.md").read_text("utf-8")
-    sections = {**run_sections(), "settings": settings_table()}
-    for name, text in sections.items():
+    for name, text in run_sections().items():
         readme = replaced(readme, name, text)
     return {
+        **infra.files(),
         ROOT / "docs" / "catalogue.md": catalogue(),
+        ROOT / "docs" / "settings.md": settings_page(),
         ROOT / "docs" / "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
         ROOT / "README.md": readme,
     }
@@ -144,44 +149,13 @@ def _anywhere() -> Settings:
 # The settings
 
 
-def settings_table() -> str:
+def settings_page() -> str:
     """Name, default and meaning of every setting, from the docstrings beside the fields."""
-    defaults = {field.name: field.default if field.default_factory is MISSING else "" for field in fields(Settings)}
     rows = ["| Setting | Default | Meaning |", "|---|---|---|"]
-    for name, text in _field_docstrings().items():
-        setting, _, meaning = text.partition(": ")
-        rows.append(f"| {setting} | {_default(defaults[name])} | {meaning.replace('|', chr(92) + '|')} |")
-    return "\n".join(rows)
-
-
-def _field_docstrings() -> dict[str, str]:
-    tree = ast.parse((ROOT / "engine" / "settings.py").read_text("utf-8"))
-    (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings")
-    found = {}
-    for field, after in itertools.pairwise(body):
-        match field, after:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
-                found[name] = " ".join(text.split())
-            case _:
-                pass
-    return found
-
-
-def _default(value: object) -> str:
-    match value:
-        case bool():
-            return f"`{str(value).lower()}`"
-        case timedelta():
-            days = value // timedelta(days=1)
-            return f"`P{days}D`" if days and value == timedelta(days=days) else f"`{format_duration(value)}`"
-        case int():
-            return f"`{value}`"
-        case frozenset():
-            return ""
-        case str():
-            return f"`{value}`" if value else ""
-        case _:
-            return "has to be set"
+    for one in described():
+        default = "has to be set" if one.default is None else f"`{one.default}`" if one.default else ""
+        rows.append(f"| `{one.name}` | {default} | {one.meaning.replace('|', chr(92) + '|')} |")
+    return "\n".join([_SETTINGS, *rows]) + "\n"
 
 
 # A real run

@@ -1,4 +1,5 @@
-"""The lock files: `requirements.txt` for Azure's remote build, `requirements-dev.txt` for everything of this clone.
+"""The lock files: `requirements.txt` for Azure's remote build, `requirements-dev.txt` for everything of this clone,
+`requirements-scan.txt` for what only `make scan` needs.
 
 `python -m tools.lock` renews both, keeping every pin that still fits; `--upgrade` takes the newest versions.
 `python -m tools.lock --check` says, without asking a registry, whether they belong to the present `pyproject.toml`.
@@ -22,11 +23,13 @@ from packaging.utils import canonicalize_name
 ROOT: Final = Path(__file__).parents[1]
 APP: Final = ROOT / "requirements.txt"
 DEV: Final = ROOT / "requirements-dev.txt"
+SCAN: Final = ROOT / "requirements-scan.txt"
 _PYTHON: Final = "3.13"
 _INPUTS: Final = "# of the requirements with sha256 "
 _ABOUT: Final = {
     APP: "What the function app runs on, for Linux: Azure's remote build installs exactly this.",
     DEV: "Everything of a clone: the app, the command line, the simulated Azure, tests and checks.",
+    SCAN: "What judges the templates, in an environment of its own.",
 }
 
 
@@ -44,9 +47,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _write(*, upgrade: bool) -> None:
-    for target, extra in ((APP, ["--python-platform", "x86_64-manylinux_2_28"]), (DEV, _dev_options())):
-        command = ["uv", "pip", "compile", "pyproject.toml", "--quiet", "--no-header", "--generate-hashes"]
-        command += ["--python-version", _PYTHON, "--no-emit-index-url", "--no-emit-find-links", *extra]
+    app = ["pyproject.toml", "--python-platform", "x86_64-manylinux_2_28"]
+    scan = ["--group", "scan", "--universal"]
+    for target, what in ((APP, app), (DEV, ["pyproject.toml", *_dev_options()]), (SCAN, scan)):
+        command = ["uv", "pip", "compile", *what, "--quiet", "--no-header", "--generate-hashes"]
+        command += ["--python-version", _PYTHON, "--no-emit-index-url", "--no-emit-find-links"]
         # uv takes the file that it replaces for the pins to keep.
         command += ["--output-file", target.name, *(["--upgrade"] if upgrade else [])]
         subprocess.run(command, cwd=ROOT, check=True)
@@ -61,7 +66,7 @@ def _dev_options() -> list[str]:
 
 def _problems() -> Iterator[str]:
     locks = {}
-    for path in (APP, DEV):
+    for path in (APP, DEV, SCAN):
         if not path.is_file():
             yield f"{path.name}: is missing: run make lock"
             return
@@ -72,7 +77,9 @@ def _problems() -> Iterator[str]:
             yield f"{path.name}: names an address; pins and hashes are all it may hold"
         locks[path] = _pins(text)
     project = _project()
-    for path, wanted in ((APP, project["app"]), (DEV, [text for texts in project.values() for text in texts])):
+    scan = project.pop("scan")
+    everything = [text for texts in project.values() for text in texts]
+    for path, wanted in ((APP, project["app"]), (DEV, everything), (SCAN, scan)):
         for requirement in map(Requirement, wanted):
             pinned = locks[path].get(canonicalize_name(requirement.name))
             if pinned is None or not requirement.specifier.contains(pinned, prereleases=True):

@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that the check reads, in a place where they may be changed."""
-    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
+    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt", "requirements-scan.txt"):
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(lock, "ROOT", tmp_path)
     monkeypatch.setattr(lock, "APP", tmp_path / "requirements.txt")
     monkeypatch.setattr(lock, "DEV", tmp_path / "requirements-dev.txt")
+    monkeypatch.setattr(lock, "SCAN", tmp_path / "requirements-scan.txt")
     return tmp_path
 
 

@@ -1,0 +1,82 @@
+metadata description = 'The two roles and their assignments for everything below a management group, in the place of subscription by subscription.'
+
+targetScope = 'managementGroup'
+
+@description('Name of the deployment that made the identities.')
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+@description('PATCHWRIGHT_READER_PRINCIPAL_ID of that deployment.')
+@minLength(36)
+@maxLength(36)
+param readerPrincipalId string
+
+@description('PATCHWRIGHT_WRITER_PRINCIPAL_ID of that deployment.')
+@minLength(36)
+@maxLength(36)
+param writerPrincipalId string
+
+@description('Whether the writer gets its role.')
+param allowWrites bool = false
+
+var reading = loadJsonContent('generated/reader-role.json')
+var writing = loadJsonContent('generated/writer-role.json')
+
+resource reader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(managementGroup().id, environmentName, 'reader')
+  properties: {
+    roleName: '${reading.name} (${environmentName})'
+    description: reading.description
+    type: 'customRole'
+    assignableScopes: [managementGroup().id]
+    permissions: [
+      {
+        actions: reading.actions
+      }
+    ]
+  }
+}
+
+resource writer 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(managementGroup().id, environmentName, 'writer')
+  properties: {
+    roleName: '${writing.name} (${environmentName})'
+    description: writing.description
+    type: 'customRole'
+    assignableScopes: [managementGroup().id]
+    permissions: [
+      {
+        actions: writing.actions
+      }
+    ]
+  }
+}
+
+resource readerReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(managementGroup().id, readerPrincipalId, 'reader')
+  properties: {
+    roleDefinitionId: reader.id
+    principalId: readerPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Before it writes it looks once more, as itself.
+resource writerReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (allowWrites) {
+  name: guid(managementGroup().id, writerPrincipalId, 'reader')
+  properties: {
+    roleDefinitionId: reader.id
+    principalId: writerPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource writerWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (allowWrites) {
+  name: guid(managementGroup().id, writerPrincipalId, 'writer')
+  properties: {
+    roleDefinitionId: writer.id
+    principalId: writerPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
