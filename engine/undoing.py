@@ -36,6 +36,9 @@ _PROTECTING: Final = (Scope, ExclusionTag, UpdateRun)
 _ASKING: Final = timedelta(minutes=2)
 """How long the right to begin an undo is held: longer than it takes to write down that it was begun."""
 
+_GOING: Final = frozenset({"running", "waiting"})
+"""How a run stands that may still change something."""
+
 
 class CannotUndo(Exception):
     """Nothing was begun; the message says why."""
@@ -115,20 +118,26 @@ class Undoing:
         undone = self.journal.undone(request.undoes)
         if wanted and wanted <= undone.keys():
             return undone[sorted(wanted)[-1]]
-        if not request.dry_run:
-            now, key = clock.now(), f"undo:{request.undoes}"
-            if (holder := ledger.claim(key, request.run, now, now + _ASKING)) != request.run:
-                raise CannotUndo(f"run {request.undoes} is being undone already, by {holder}")
+        now, key = clock.now(), f"undo:{request.undoes}"
+        if (holder := ledger.claim(key, request.run, now, now + _ASKING)) != request.run:
+            raise CannotUndo(f"run {request.undoes} is being undone already, by {holder}")
+        try:
             for earlier in self.journal.undos(request.undoes):
-                if earlier != request.run and self.journal.status(earlier) in {"running", "waiting"}:
+                if self.journal.status(earlier) in _GOING and not request.dry_run:
                     raise CannotUndo(f"run {request.undoes} is being undone already, by {earlier}")
-        header: Document = {**request.document, "scope": self._scope(wanted)}
-        about: Document = {"run": request.run, "by": request.by, "dryRun": request.dry_run}
+            self._begin(request, wanted)
+        finally:
+            # From here on the record tells that it is being undone.
+            ledger.release(key, request.run)
+        return request.run
+
+    def _begin(self, request: UndoRequest, wanted: frozenset[str]) -> None:
+        header: Document = {**request.document, "dryRun": not self._acting(request), "scope": self._scope(wanted)}
+        about: Document = {"run": request.run, "by": request.by, "dryRun": header["dryRun"]}
         self.journal.record(
             request.run, Line("run", "run", header), Line("status:running", "status", {"status": "running"})
         )
         self.journal.record(request.undoes, Line(f"undo:{request.run}", "undo", about))
-        return request.run
 
     def _check(self, request: UndoRequest) -> None:
         header = self.journal.header(request.undoes)
@@ -147,6 +156,9 @@ class Undoing:
     def _plans(self, run: str) -> dict[str, Plan]:
         return {key: treatment.plan for key, treatment in self.journal.saved(run).items()}
 
+    def _acting(self, request: UndoRequest) -> bool:
+        return not request.dry_run and not self.settings.dry_run
+
     def _scope(self, findings: frozenset[str]) -> Document:
         states: list[Json] = [*sorted({key.partition(":")[0] for key in findings})]
         return {
@@ -164,7 +176,7 @@ class Undoing:
         if surveyed := ledger.entries(request.run, kinds=frozenset({"surveyed"})):
             # Delivered twice: the plan that was recorded is the plan.
             return surveyed[0].body
-        acting = not request.dry_run and not self.settings.dry_run
+        acting = self._acting(request)
         answers, facts = self._answers(request.undoes, request.findings)
         undos = [self._judged(request.run, answer, facts) for answer in answers if isinstance(answer, Undo)]
         declined = [answer for answer in answers if isinstance(answer, Declined)]
@@ -278,7 +290,7 @@ class Undoing:
     def _judged(self, run: str, undo: Undo, facts: Facts) -> Treatment:
         verdict = undo.objection
         if isinstance(verdict, Allow):
-            situation = Situation(facts=facts, mode=Mode.ACT, by_person=True)
+            situation = Situation(facts=facts, mode=Mode.ACT, by_person=True, now=facts.now)
             belts = tuple(belt for belt in self.catalogue.guardrails if isinstance(belt, _PROTECTING))
             verdict = judge(undo.plan, situation, belts)
         return Treatment(id=step_id(run, undo.plan.finding.key, -1), plan=undo.plan, verdict=verdict)
