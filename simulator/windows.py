@@ -96,8 +96,8 @@ class Registry:
             del self._keys[path.lower()]
 
     def content(self) -> dict[str, dict[str, RegistryValue]]:
-        """Everything, as a value to compare with."""
-        return {path: dict(values) for path, values in self._keys.items()}
+        """Every value, by key: something to compare with."""
+        return {path: dict(values) for path, values in self._keys.items() if values}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

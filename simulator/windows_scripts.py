@@ -162,7 +162,7 @@ def _resync_clock(call: Call) -> Fields:
     }  # fmt: skip
 
 
-_TLS_SETTINGS: Final = (
+TLS_SETTINGS: Final = (
     (TLS12_CLIENT, "Enabled", 1),
     (TLS12_CLIENT, "DisabledByDefault", 0),
     *((key, "SchUseStrongCrypto", 1) for key in DOTNET),
@@ -173,7 +173,7 @@ def _enable_tls12(call: Call) -> Fields:
     registry = call.guest.windows.registry
     before: list[Document] = []
     wrong = 0
-    for key, name, wanted in _TLS_SETTINGS:
+    for key, name, wanted in TLS_SETTINGS:
         held = registry.value(key, name)
         if held is not None and held.kind != "DWord":
             refuse("not-a-number", value=name)
@@ -189,7 +189,7 @@ def _enable_tls12(call: Call) -> Fields:
         if done or not saved:
             call.remove(".done")
             call.write("-tls12.json", json.dumps(before))
-        for key, name, wanted in _TLS_SETTINGS:
+        for key, name, wanted in TLS_SETTINGS:
             registry.set(key, name, wanted)
     if not call.has(".done"):
         call.restart_agent()
@@ -416,6 +416,8 @@ def _set_policy(call: Call, wanted: Mapping[str, int | None]) -> Fields:
 def _restore_registry(call: Call) -> Fields:
     record, hash_, repeated = call.record_to_undo()
     values = [value for value in list_at(record, "values") if isinstance(value, dict)]
+    if any(not text_at(value, "path").startswith(("SOFTWARE\\", "SYSTEM\\")) for value in values):
+        refuse("unknown-hive")
     registry = call.guest.windows.registry
     for value in values:
         path, name = text_at(value, "path"), text_at(value, "name")
