@@ -163,7 +163,8 @@ class Approvals:
         return tuple(
             one
             for one in self.of_run(run)
-            if one.answer is None or (one.answer.decision is Decision.APPROVE and not one.taken)
+            if not one.ended
+            and (one.answer is None or (one.answer.decision is Decision.APPROVE and not one.taken))
         )
 
     def waiting(self) -> tuple[Approval, ...]:

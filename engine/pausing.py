@@ -7,7 +7,7 @@ pause would have to outlive. What was set aside is a matter of its own run; the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +23,8 @@ CONTROL: Final = f"{RESERVED}control"
 """The app's own record."""
 _RECENT: Final = 50
 """Runs that are looked through for what is in flight: more have never been at work at once."""
+_AT_WORK: Final = frozenset({"treatment", "step", "set-aside"})
+_OVER: Final = frozenset({"applied", "outcome"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,13 @@ class KillSwitch:
             Line(f"set-aside:{attempt}:{key}", "set-aside", {"finding": key, "reason": why}, key),
         )
 
+    def set_aside_paused(self, run: str, attempt: str, plans: Iterable[Plan]) -> list[str]:
+        """Set aside those of `plans` that are paused; answers their findings."""
+        paused = [(plan, pause) for plan in plans if (pause := self.stops(plan.finding.state))]
+        for plan, pause in paused:
+            self.set_aside(run, attempt, plan, str(pause))
+        return [plan.finding.key for plan, _ in paused]
+
     def queued(self) -> tuple[Work, ...]:
         """Every treatment that was set aside and not gone on with, oldest run first."""
         runs = sorted(
@@ -146,15 +155,8 @@ class KillSwitch:
 
     def at_work(self, run: str) -> Iterator[Work]:
         """What is neither ended nor only planned, in the order in which it was begun."""
-        kinds = frozenset({"treatment", "step", "applied", "outcome", "set-aside"})
-        last: dict[str, Entry] = {}
-        for entry in self.journal.ledger.entries(run, kinds=kinds):
-            if entry.kind in {"applied", "outcome"}:
-                # One that is set aside is `held`, which is written with it and before it.
-                last.pop(entry.about, None)
-            else:
-                last[entry.about] = entry
-        for key, entry in last.items():
+        kinds = frozenset({*_AT_WORK, *_OVER})
+        for key, entry in under_way(self.journal.ledger.entries(run, kinds=kinds)).items():
             case = self.journal.case(run, key, "")
             steps = range(len(case.plan.steps))
             yield Work(
@@ -170,3 +172,15 @@ class KillSwitch:
     def _write(self, kind: str, state: FailureState | None, by: str, reason: str) -> None:
         body: Document = {"state": state.value if state else "", "by": by, "reason": reason}
         self.journal.record(CONTROL, Line(f"{kind}:{uuid.uuid4().hex}", kind, body))
+
+
+def under_way(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """By the key of each finding whose treatment was begun or set aside and has not ended: its last line."""
+    last: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.kind in _OVER:
+            # One that is set aside is `held`, which is written with it and before it.
+            last.pop(entry.about, None)
+        elif entry.kind in _AT_WORK:
+            last[entry.about] = entry
+    return last

@@ -195,7 +195,8 @@ class Entry:
     """One line of the ledger. `id` is unique within its run and says what the line is about.
 
     Kinds: `run`, `status`, `facts`, `requests`, `finding`, `unknown`, `plan`, `advice`, `surveyed`, `apply`,
-    `probes`, `probing`, `probed`, `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`, `undo`.
+    `probes`, `probing`, `probed`, `treatment`, `step`, `wrote`, `applied`, `relook`, `outcome`, `undo`,
+    `approval`, `answer`, `taken`, `set-aside`; in the app's own record `pause`, `resume`, `queued`.
     """
 
     run: str

@@ -100,7 +100,11 @@ def _treat_waves(run: str, opened: Document) -> Process:
             yield from _waves(common, answered, name, by_person=True)
         else:
             yield Sleep(duration=_seconds(due["wait"]))
-        yield Activity(name="verify", input=common)
+        verified = yield Activity(name="verify", input=common)
+        while verified.get("wait") is not None:
+            # Repaired machines are being looked into once more.
+            yield Sleep(duration=_seconds(verified["wait"]))
+            verified = yield Activity(name="verify", input=common)
     return (yield Activity(name="close", input={"run": run}))
 
 

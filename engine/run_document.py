@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from engine.approvals import approvals_in
+from engine.pausing import under_way
 from engine.ports import Entry
-from engine.wire import from_json
+from engine.wire import document_hash, from_json
 from model.deployments import body_to_put
 from model.documents import ABSENT, Change, Document, Json, differences
 from model.plans import (
@@ -62,6 +64,7 @@ def run_document(entries: Sequence[Entry]) -> Document | None:
         "by": header.body.get("by"),
         "undoes": header.body.get("undoes"),
         "status": last.get("status"),
+        "waitingFor": last.get("for") if last.get("status") == "waiting" else None,
         "error": last.get("error"),
         "started": format_time(header.at),
         "finished": format_time(status[-1].at) if last.get("status") in {"completed", "failed"} else None,
@@ -76,9 +79,14 @@ def run_document(entries: Sequence[Entry]) -> Document | None:
         },
         "findings": [_with_key(entry) for entry in by_kind.get("finding", [])],
         "unknown": [entry.body for entry in by_kind.get("unknown", [])],
-        "plans": [_plan(run, from_json(Treatment, entry.body)) for entry in by_kind.get("plan", [])],
+        "plans": [
+            {**_plan(run, from_json(Treatment, entry.body)), "hash": document_hash(entry.body.get("plan"))}
+            for entry in by_kind.get("plan", [])
+        ],
         "advice": [entry.body for entry in by_kind.get("advice", [])],
         "outcomes": list(outcomes.values()),
+        "approvals": [approval.document for approval in approvals_in(run, tuple(entries))],
+        "queued": [key for key, entry in under_way(entries).items() if entry.kind == "set-aside"],
         "steps": [{**entry.body, "at": format_time(entry.at)} for entry in by_kind.get("step", [])],
     }
 

@@ -113,9 +113,7 @@ class TestASweepThatActs:
         assert (document["findings"], document["plans"], document["outcomes"]) == ([], [], [])
         assert document["status"] == "completed"
 
-    @pytest.mark.parametrize(
-        ("mode", "outcome"), [(Mode.ACT, "remediated"), (Mode.ASK, "held"), (Mode.OBSERVE, "held")]
-    )
+    @pytest.mark.parametrize(("mode", "outcome"), [(Mode.ACT, "remediated"), (Mode.OBSERVE, "held")])
     def test_goes_as_far_as_the_mode_of_the_state_lets_it(self, app: App, mode: Mode, outcome: str) -> None:
         key = app.unregistered()
         app.set(modes={FailureState.AUTOMATION_RP_NOT_REGISTERED: mode})
