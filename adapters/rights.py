@@ -54,6 +54,17 @@ READS: Final[Mapping[Reading, frozenset[str]]] = {
             "Microsoft.HybridCompute/machines/extensions/read",
         }
     ),
+    Reading.DYNAMIC_GROUPS: frozenset(
+        {
+            _GRAPH,
+            "Microsoft.Compute/virtualMachines/read",
+            "Microsoft.HybridCompute/machines/read",
+            f"{_ACCOUNT}/softwareUpdateConfigurationMachineRuns/read",
+        }
+    ),
+    Reading.CONTAINERS: frozenset(
+        {_GRAPH, "Microsoft.Resources/subscriptions/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}
+    ),
     Reading.PROVIDERS: frozenset({"Microsoft.Resources/subscriptions/providers/read"}),
     Reading.SUBSCRIPTIONS: frozenset({"Microsoft.Resources/subscriptions/read"}),
 }

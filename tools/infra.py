@@ -58,9 +58,9 @@ def files() -> Mapping[Path, str]:
 
 def reader_role() -> Document:
     """Everything that any sweep may have to read, whichever states are on."""
-    # Steps and guardrails ask the logs, too; the other queries of the adapters go to Resource Graph.
-    files = [*(ROOT / "detectors").glob("*.kql"), *(ROOT / "adapters" / "steps").glob("*.log.kql")]
-    files += (ROOT / "guardrails").glob("*.log.kql")
+    # Adapters and guardrails ask the logs, too; the other queries of the adapters go to Resource Graph.
+    files = [*(ROOT / "detectors").glob("*.kql")]
+    files += [path for folder in ("adapters", "guardrails") for path in (ROOT / folder).rglob("*.log.kql")]
     queries = [path.read_text("utf-8") for path in sorted(files)]
     actions = frozenset[str]().union(*READS.values()) | LOOKS_CLOSER | RUN_COMMANDS | querying(queries)
     return {

@@ -21,7 +21,8 @@ SCHEMA: Final = "azureMonitorCommonAlertSchema"
 
 # What log queries and metrics call the things that a sweep can be narrowed to, in lower case.
 _COMPUTERS: Final = frozenset({"computer", "targetcomputer"})
-_RESOURCES: Final = frozenset({"_resourceid", "resourceid", "targetresourceid"})
+_RESOURCES: Final = frozenset({"_resourceid", "resourceid", "targetresourceid", "machineid"})
+"""The last is what our own queries call a machine's resource id."""
 _DEPLOYMENTS: Final = frozenset({"softwareupdateconfigurationname"})
 _LOG_SERVICES: Final = frozenset({"log analytics", "log alerts v2"})
 """Services whose `configurationItems` are computers; others put names of all kinds there."""
