@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from adapters import graph, hybrid_workers, parsing
+from adapters import dynamic_groups, graph, hybrid_workers, parsing
 from adapters.arm import Arm
 from adapters.clients import Clients
 from adapters.jobs import job_output
@@ -17,6 +17,7 @@ from adapters.log_queries import answer_queries
 from adapters.workspaces import agent_extensions, log_workspace
 from engine.ports import AzureUnavailable, Clock, NotFound, PermissionMissing, Progress, RequestCount
 from model.documents import Document
+from model.dynamic_groups import called_too_few, may_answer, newest_dynamic_runs, selected
 from model.facts import (
     VIRTUAL_MACHINE_TYPE,
     AgentExtension,
@@ -29,6 +30,7 @@ from model.facts import (
     MachineRun,
     ProviderRegistration,
     Reading,
+    ResourceChange,
     Row,
     SavedSearch,
     Subscription,
@@ -63,6 +65,8 @@ class _Read:
     runs: tuple[UpdateRun, ...] = ()
     machine_runs: tuple[MachineRun, ...] = ()
     job_outputs: dict[str, JobOutput] = field(default_factory=dict)
+    called: dict[str, frozenset[str]] = field(default_factory=dict)
+    changes: dict[str, tuple[ResourceChange, ...]] = field(default_factory=dict)
     user_workers: tuple[UserWorker, ...] = ()
     system_groups: dict[str, SystemGroup] = field(default_factory=dict)
     jobs: dict[str, tuple[Job, ...]] = field(default_factory=dict)
@@ -136,6 +140,10 @@ class AzureEstate:
             self._read_next(readings, read, started, pool, progress)
             for what, future in started.items():
                 _settle(read, what, future)
+        if Reading.DYNAMIC_GROUPS in readings:
+            # What the newest runs should have called is known only now.
+            progress(Reading.DYNAMIC_GROUPS)
+            self._dynamic_groups(read, now)
         return Facts(
             now=now,
             account=self.account.lower(),
@@ -147,6 +155,8 @@ class AzureEstate:
             runs=read.runs,
             machine_runs=read.machine_runs,
             job_outputs=read.job_outputs,
+            called=read.called,
+            changes=read.changes,
             user_workers=read.user_workers,
             system_groups=read.system_groups,
             # What waits still may have waited then: the detector looks when each was created.
@@ -272,6 +282,59 @@ class AzureEstate:
 
     def _job_output(self, read: _Read, run: MachineRun) -> None:
         read.job_outputs[run.id] = job_output(self.arm, self.account, run.job)
+
+    def _dynamic_groups(self, read: _Read, now: datetime) -> None:
+        known = Facts(
+            now=now,
+            account=self.account.lower(),
+            workspace=self.workspace.lower(),
+            workspace_guid=read.workspace_guid,
+            subscriptions=frozenset(self.subscriptions),
+            deployments=read.deployments,
+            runs=read.runs,
+        )
+        runs, asked, missed = newest_dynamic_runs(known), dict[str, Future[None]](), dict[str, Machine]()
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="groups") as pool:
+            for deployment in read.deployments.values():
+                wanted, run = selected(deployment, read.machines.values()), runs.get(deployment.id)
+                if run and called_too_few(deployment, run, wanted):
+                    asked[f"called:{run.id}"] = pool.submit(self._called, read, run)
+        for what, future in asked.items():
+            _settle(read, what, future)
+        for deployment in read.deployments.values():
+            run = runs.get(deployment.id)
+            called = read.called.get(run.id) if run else frozenset()
+            if called is not None:
+                wanted = selected(deployment, read.machines.values()) - called
+                missed |= {id_: read.machines[id_] for id_ in wanted if run or may_answer(read.machines[id_])}
+        if len(missed) > dynamic_groups.MOST_MACHINES:
+            what = f"{len(missed)} machines that dynamic queries select were not called: too many to look after"
+            read.unreadable[Reading.DYNAMIC_GROUPS] = Unreadable(what=what)
+        elif missed:
+            self._missed(read, missed.values())
+
+    def _called(self, read: _Read, run: UpdateRun) -> None:
+        read.called[run.id] = dynamic_groups.targets_of(self.arm, self.account, run.id)
+
+    def _missed(self, read: _Read, machines: Iterable[Machine]) -> None:
+        try:
+            read.changes = dynamic_groups.changes_of(self.arm, machines, self.subscriptions)
+        except (AzureUnavailable, PermissionMissing, NotFound) as error:
+            read.unreadable[Reading.DYNAMIC_GROUPS] = Unreadable(what=str(error))
+        queries = {str(number): text for number, text in enumerate(dynamic_groups.agents_queries(machines))}
+        found: list[Row] = []
+        try:
+            guid = read.workspace_guid or parsing.customer_id(self.arm.get(self.workspace))
+        except (AzureUnavailable, PermissionMissing, NotFound) as error:
+            read.unreadable[dynamic_groups.AGENTS] = Unreadable(what=f"workspace: {error}")
+            return
+        for answer in answer_queries(self.clients, guid, queries).values():
+            match answer:
+                case Unreadable():
+                    read.unreadable[dynamic_groups.AGENTS] = answer
+                case rows:
+                    found += rows
+        read.rows[dynamic_groups.AGENTS] = tuple(found)
 
     def _user_workers(self, read: _Read, groups: list[Document]) -> None:
         read.user_workers = hybrid_workers.user_workers(self.arm, groups)

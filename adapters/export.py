@@ -119,6 +119,7 @@ class _Documents:
         self.save("virtualMachines", "Microsoft.Compute/virtualMachines", self._virtual_machines)
         self.save("machines", "Microsoft.HybridCompute/machines", self._arc_machines)
         self.save("extensions", "Microsoft.Compute/virtualMachines/extensions", self._agent_extensions)
+        self.save("changes", "Microsoft.Resources/changes", self._changes)
 
     def save(self, name: str, kind: str, read: Callable[[], Iterable[Document]]) -> list[Document]:
         """Read and write one file; what cannot be read is missing, and its file is not written half."""
@@ -228,6 +229,10 @@ class _Documents:
     def _agent_extensions(self) -> Iterable[Document]:
         # Resource Graph has them in pages; Resource Manager would want to be asked machine by machine.
         return graph.rows(self.arm, graph.kql("agents-whole"), self.estate.subscriptions)
+
+    def _changes(self) -> Iterable[Document]:
+        # What Resource Graph remembers of what VMs were; what else changed of them tells nothing of runs.
+        return graph.rows(self.arm, graph.kql("changes-whole"), self.estate.subscriptions)
 
     def _statuses(self, path: str) -> list[Document]:
         return self.arm.all_of(path, {"statusOnly": "true"})

@@ -9,10 +9,12 @@ from engine.ports import AzureUnavailable, texts
 from model.documents import Document, at, list_at, text_at
 from model.facts import (
     Deployment,
+    DynamicQuery,
     Machine,
     MachineRun,
     PowerState,
     ProviderRegistration,
+    ResourceChange,
     SavedSearch,
     Subscription,
     UpdateRun,
@@ -73,6 +75,9 @@ def deployment(document: Document) -> Deployment:
         azure_machines=tuple(id_.lower() for id_ in texts(list_at(document, f"{update}.azureVirtualMachines"))),
         computer_names=texts(list_at(document, f"{update}.nonAzureComputerNames")),
         query_scopes=tuple(dict.fromkeys(scopes)),
+        queries=tuple(
+            _query(query) for query in list_at(document, f"{update}.targets.azureQueries") if isinstance(query, dict)
+        ),
         frequency=text_at(document, "properties.frequency") or text_at(document, "properties.scheduleInfo.frequency"),
         next_run=parse_time(next_run),
         last_modified=parse_time(at(document, "properties.lastModifiedTime")),
@@ -83,8 +88,35 @@ def deployment(document: Document) -> Deployment:
     )
 
 
+def _query(query: Document) -> DynamicQuery:
+    tags = at(query, "tagSettings.tags")
+    return DynamicQuery(
+        scopes=tuple(scope.lower() for scope in texts(list_at(query, "scope"))),
+        locations=frozenset(place.lower().replace(" ", "") for place in texts(list_at(query, "locations"))),
+        tags={
+            name.lower(): frozenset(value.lower() for value in texts(values if isinstance(values, list) else [values]))
+            for name, values in (tags if isinstance(tags, dict) else {}).items()
+        },
+        all_tags=text_at(query, "tagSettings.filterOperator").lower() != "any",
+    )
+
+
+def change(row: Document) -> ResourceChange | None:
+    """A row of `changes.kql`; None for one without a time."""
+    when, changes = parse_time(row.get("at")), row.get("changes")
+    if when is None:
+        return None
+    before = {
+        path: text_at(one, "previousValue")
+        for path, one in (changes if isinstance(changes, dict) else {}).items()
+        if isinstance(one, dict)
+    }
+    return ResourceChange(at=when, kind=text_at(row, "change").lower(), before=before)
+
+
 def run(document: Document) -> UpdateRun:
     """A run of a deployment; its name is the correlation id of its machine runs."""
+    count = at(document, "properties.computerCount")
     return UpdateRun(
         id=_name(document, "software update configuration runs"),
         deployment=text_at(document, "properties.softwareUpdateConfiguration.name").lower(),
@@ -92,6 +124,7 @@ def run(document: Document) -> UpdateRun:
         configured_duration=parse_duration(at(document, "properties.configuredDuration")),
         start=parse_time(at(document, "properties.startTime")),
         end=parse_time(at(document, "properties.endTime")),
+        computer_count=count if isinstance(count, int) else None,
     )
 
 

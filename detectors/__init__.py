@@ -24,8 +24,10 @@ from detectors.machines_dont_install import MachinesDontInstall
 from detectors.maintenance_window_exceeded import MaintenanceWindowExceeded
 from detectors.no_heartbeat import NoHeartbeat
 from detectors.not_assessed import NotAssessed
+from detectors.not_in_dynamic_group_preview import NotInDynamicGroupPreview
 from detectors.protocol import Detector
 from detectors.registration_blocked import RegistrationBlocked
+from detectors.schedule_missed_machines import ScheduleMissedMachines
 from detectors.scope_excluded import ScopeExcluded
 from detectors.selfsigned_cert_failure import SelfsignedCertFailure
 from detectors.source_id_changed import SourceIdChanged
@@ -70,6 +72,8 @@ DETECTORS: Final[tuple[Detector, ...]] = (  # the order is the precedence: cause
     WorkerUnreachable(),
     WorkerGroupPurged(),
     SourceIdChanged(),
+    ScheduleMissedMachines(),  # who was not even called
+    NotInDynamicGroupPreview(),
     WrongWorkspace(),  # such a machine is silent here
     NoHeartbeat(),
     ScopeExcluded(),

@@ -44,6 +44,9 @@ class Reading(StrEnum):
     """The workspace itself: its daily cap, its link to the Automation account, its Updates solution."""
     AGENTS = "agents"
     """VM extensions that install the Log Analytics agent, from Resource Graph."""
+    DYNAMIC_GROUPS = "dynamic-groups"
+    """What became of the machines that dynamic queries select and the newest runs did not call: requests grow with
+    those, not with the fleet."""
     PROVIDERS = "providers"
     """Registration of the resource providers in each subscription."""
     SUBSCRIPTIONS = "subscriptions"
@@ -79,6 +82,20 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicQuery:
+    """Selects machines by where they are and what tags they carry; evaluated anew at each run."""
+
+    scopes: tuple[str, ...]
+    """Lower-case subscriptions and resource groups; one without any selects nothing."""
+    locations: frozenset[str] = frozenset()
+    """Lower-case and without blanks; empty for anywhere."""
+    tags: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Lower-case names, each with the lower-case values that it may have; empty for any machine."""
+    all_tags: bool = True
+    """True where every tag has to fit, else one of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """A software update configuration: which machines are patched, when, for how long."""
 
@@ -93,6 +110,7 @@ class Deployment:
     computer_names: tuple[str, ...]
     query_scopes: tuple[str, ...]
     """Lower-case scopes (subscriptions, resource groups) of its dynamic queries."""
+    queries: tuple[DynamicQuery, ...] = ()
     frequency: str
     next_run: datetime | None
     last_modified: datetime | None
@@ -114,6 +132,19 @@ class UpdateRun:
     configured_duration: timedelta | None
     start: datetime | None
     end: datetime | None
+    computer_count: int | None = None
+    """How many machines it called; None where the answer does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceChange:
+    """A change of a resource, as Resource Graph remembers it for 14 days."""
+
+    at: datetime
+    kind: str
+    """Lower-case `create`, `update` or `delete`."""
+    before: Mapping[str, str]
+    """Path of each property that changed (`tags.env`), with the value that it had; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +324,11 @@ class Facts:
     machine_runs: tuple[MachineRun, ...] = ()
     job_outputs: Mapping[str, JobOutput] = field(default_factory=dict)
     """By the machine run's id; one that could not be had is in `unreadable` as `job:<machine run>`."""
+    called: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By the id of a run: lower-case targets of all its machine runs. A run that is not here called as many machines as
+    it should have; one that could not be had is in `unreadable` as `called:<run>`."""
+    changes: Mapping[str, tuple[ResourceChange, ...]] = field(default_factory=dict)
+    """By lower-case resource id of a machine that a dynamic query selects and the newest run did not call."""
     user_workers: tuple[UserWorker, ...] = ()
     system_groups: Mapping[str, SystemGroup] = field(default_factory=dict)
     jobs: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Final
 
 from model.states import ActionClass
 from remediations.add_to_scope import AddToScope
+from remediations.advise_dynamic_groups import AdviseNotInDynamicGroupPreview, AdviseScheduleMissedMachines
 from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved
 from remediations.advise_linux_pending import AdviseLinuxPending
 from remediations.advise_linux_run_failed import AdviseLinuxRunFailed
@@ -101,6 +102,8 @@ def remediations(
         RestartUnreachableWorker(),
         ReregisterWorker(),
         ReaddMachine(margin=margin),
+        AdviseScheduleMissedMachines(),
+        AdviseNotInDynamicGroupPreview(),
         AdviseJobLimit(),
         AdviseLinuxRunFailed(),  # declines, in words for every cause; those that follow have a plan for one each
         CleanPackageCache(),

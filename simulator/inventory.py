@@ -28,6 +28,8 @@ TRACKED: Final = (
     "Microsoft.OperationsManagement/solutions",
 )
 """Types that Resource Graph shows in `resources`; of what lies below them, extensions only."""
+CHANGES: Final = ("Microsoft.Resources/changes",)
+"""What `resourcechanges` shows: a document for each change, below the resource that changed."""
 CONTAINERS: Final = ("Microsoft.Resources/subscriptions", "Microsoft.Resources/subscriptions/resourceGroups")
 _COLUMNS: Final = {
     "id": "VARCHAR",
@@ -47,7 +49,8 @@ _COLUMNS: Final = {
     "zones": "JSON",
     "extendedLocation": "JSON",
 }
-_NAMES: Final = kql.Names.of(dict.fromkeys(("resources", "resourcecontainers"), _COLUMNS), tables_in_any_case=True)
+_TABLES: Final = {"resources": TRACKED, "resourcechanges": CHANGES, "resourcecontainers": CONTAINERS}
+_NAMES: Final = kql.Names.of(dict.fromkeys(_TABLES, _COLUMNS), tables_in_any_case=True)
 """Resource Graph takes its tables' names in any case."""
 _KEPT_RESULTS: Final = 20
 
@@ -62,7 +65,7 @@ class GraphResult:
 
 
 class Inventory:
-    """Tables `resources` and `resourcecontainers`, made anew when something they show has changed."""
+    """Resource Graph's tables, made anew when something they show has changed."""
 
     def __init__(self, resources: ResourceStore) -> None:
         self.resources = resources
@@ -94,11 +97,11 @@ class Inventory:
 
     def refresh(self) -> None:
         """Show what there is now; cheap where nothing has changed."""
-        versions = tuple(self.resources.versions[name.lower()] for name in (*TRACKED, *CONTAINERS))
+        versions = tuple(self.resources.versions[name.lower()] for types in _TABLES.values() for name in types)
         if versions == self._shown:
             return
         self._shown = versions
-        for table, types in (("resources", TRACKED), ("resourcecontainers", CONTAINERS)):
+        for table, types in _TABLES.items():
             self._fill(table, types)
 
     def _fill(self, table: str, types: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from model.documents import Document, Json, at, list_at, text_at
 from model.facts import (
     AgentExtension,
     Deployment,
+    DynamicQuery,
     Facts,
     Job,
     JobOutput,
@@ -20,6 +21,7 @@ from model.facts import (
     MachineRun,
     PowerState,
     ProviderRegistration,
+    ResourceChange,
     Row,
     SavedSearch,
     Subscription,
@@ -124,6 +126,9 @@ def a_body(
     machines: Sequence[Machine | str] = (),
     names: Sequence[str] = (),
     scopes: Sequence[str] = (),
+    tags: Mapping[str, Sequence[str]] | None = None,
+    any_tag: bool = False,
+    locations: Sequence[str] = (),
     duration: timedelta | None = 2 * HOUR,
     next_run: datetime | None = NOW + 3 * DAY,
     frequency: str = "Week",
@@ -150,7 +155,15 @@ def a_body(
         "rebootSetting": "IfRequired",
     }
     queries: list[Json] = [
-        {"scope": [scope], "locations": [], "tagSettings": {"tags": {}, "filterOperator": "All"}} for scope in scopes
+        {
+            "scope": [scope],
+            "locations": list(locations),
+            "tagSettings": {
+                "tags": {name: list(values) for name, values in (tags or {}).items()},
+                "filterOperator": "Any" if any_tag else "All",
+            },
+        }
+        for scope in scopes
     ]
     return {
         "id": update_deployment(name),
@@ -207,11 +220,22 @@ def a_deployment(body: Document) -> Deployment:
         azure_machines=tuple(str(m).lower() for m in list_at(body, f"{configuration}.azureVirtualMachines")),
         computer_names=tuple(str(m) for m in list_at(body, f"{configuration}.nonAzureComputerNames")),
         query_scopes=tuple(str(s).lower() for q in queries if isinstance(q, dict) for s in list_at(q, "scope")),
+        queries=tuple(_query(query) for query in queries if isinstance(query, dict)),
         frequency=text_at(body, "properties.scheduleInfo.frequency"),
         next_run=parse_time(at(body, "properties.scheduleInfo.nextRun")),
         last_modified=parse_time(at(body, "properties.lastModifiedTime")),
         package_classifications=_words(body, f"{configuration}.linux.includedPackageClassifications"),
         package_exclusions=tuple(str(m) for m in list_at(body, f"{configuration}.linux.excludedPackageNameMasks")),
+    )
+
+
+def _query(query: Document) -> DynamicQuery:
+    tags = at(query, "tagSettings.tags")
+    return DynamicQuery(
+        scopes=tuple(str(scope).lower() for scope in list_at(query, "scope")),
+        locations=frozenset(str(place) for place in list_at(query, "locations")),
+        tags={name: frozenset(map(str, list_at(tags, name))) for name in tags} if isinstance(tags, dict) else {},
+        all_tags=text_at(query, "tagSettings.filterOperator") == "All",
     )
 
 
@@ -229,10 +253,16 @@ def a_run(
     status: str = "Succeeded",
     start: datetime | None = NOW - 4 * DAY,
     duration: timedelta | None = 2 * HOUR,
+    computers: int | None = None,
 ) -> UpdateRun:
-    end = start + HOUR if start else None
     return UpdateRun(
-        id=id_, deployment=of.lower(), status=status.lower(), configured_duration=duration, start=start, end=end
+        id=id_,
+        deployment=of.lower(),
+        status=status.lower(),
+        configured_duration=duration,
+        start=start,
+        end=start + HOUR if start else None,
+        computer_count=computers,
     )
 
 
@@ -420,6 +450,8 @@ def facts(
     runs: Iterable[UpdateRun] = (),
     machine_runs: Iterable[MachineRun] = (),
     job_outputs: Mapping[str, JobOutput] | None = None,
+    called: Mapping[str, Iterable[str]] | None = None,
+    changes: Mapping[str, Sequence[ResourceChange]] | None = None,
     user_workers: Iterable[UserWorker] = (),
     system_groups: Iterable[SystemGroup] = (),
     jobs: Mapping[str, Sequence[Job]] | None = None,
@@ -452,6 +484,8 @@ def facts(
         runs=tuple(runs),
         machine_runs=tuple(machine_runs),
         job_outputs=job_outputs or {},
+        called={run: frozenset(targets) for run, targets in (called or {}).items()},
+        changes={machine: tuple(some) for machine, some in (changes or {}).items()},
         user_workers=tuple(user_workers),
         system_groups={group.id: group for group in system_groups},
         jobs={run: tuple(around) for run, around in (jobs or {}).items()},
