@@ -204,8 +204,9 @@ class Deployments:
 
     def _obstacle(self, document: Document, agent: str) -> str:
         """What the machine's package manager cannot do what it is told for; Windows tells its own in the logs."""
-        linux = text_at(document, "properties.updateConfiguration.operatingSystem").lower() == "linux"
-        return self.machines.guest(agent).linux.obstacle(self.clock.now) if linux else ""
+        if text_at(document, "properties.updateConfiguration.operatingSystem").lower() != "linux":
+            return ""
+        return self.machines.guest(agent).linux.obstacle(self.clock.now, _excluded(document))
 
     def _needs(self, name: str, agent: str) -> timedelta:
         needed = self.machines.guest(agent).needed_window
@@ -287,14 +288,18 @@ class Deployments:
         guest = self.machines.guest(part.agent)
         if part.agent in self.machines.symptoms.install_errors and guest.windows.mended_for_installing():
             done, error = "'Succeeded'", "''"
+        deployment = text_at(run, "properties.softwareUpdateConfiguration.name").lower()
+        configuration = self.resources.get(f"{self.account}/softwareUpdateConfigurations/{deployment}") or {}
+        left_out = sorted(guest.linux.failing - guest.linux.tried(_excluded(configuration)))
         self.logs.sql(
             f"""INSERT INTO UpdateRunProgress__rows BY NAME
             SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS CorrelationId, {done} AS InstallationStatus,
                 {error} AS ErrorResult)
             FROM UpdateRunProgress__rows WHERE lower(ResourceId) = ? AND lower(UpdateRunName) = ?
+                AND NOT coalesce(list_contains(?, Product), false)
             QUALIFY CorrelationId = first_value(CorrelationId) OVER (ORDER BY TimeGenerated DESC)""",  # noqa: S608
             self.clock.now.replace(tzinfo=None), text_at(run, "name"), part.agent,
-            text_at(run, "properties.softwareUpdateConfiguration.name").lower(),
+            deployment, left_out,
         )  # fmt: skip
 
     def _queried(self, document: Document) -> Iterable[Target]:
@@ -308,6 +313,11 @@ class Deployments:
                 if fits and fits(machine) and os_of(machine).lower() == os and agent not in named:
                     named.add(agent)
                     yield Target(agent=agent, wire=str(machine["id"]), remembered=False)
+
+
+def _excluded(deployment: Document) -> list[str]:
+    """Masks of Linux packages that a deployment leaves out."""
+    return [str(m) for m in list_at(deployment, "properties.updateConfiguration.linux.excludedPackageNameMasks")]
 
 
 def _query(query: Document) -> Callable[[Document], bool]:

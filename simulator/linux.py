@@ -13,9 +13,10 @@ In a fleet folder a guest's `linux` may say (all optional):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Final
 
 from model.documents import Json, list_at, text_at
@@ -65,14 +66,16 @@ class Linux:
     time_service: str = "chrony"
     worker_logs: int = 2
     """How many of the worker's two logs there are."""
+    failing: frozenset[str] = frozenset()
+    """Packages that fail to install, so that a run which does not leave them out fails."""
     other_obstacle: str = ""
     """What a run ends with whatever the rest is like: no script of ours knows it."""
 
     def locked(self, now: datetime) -> bool:
         return self.locked_until is not None and now < self.locked_until
 
-    def obstacle(self, now: datetime) -> str:
-        """What the package manager ends an update run with; empty where it does what it is told."""
+    def obstacle(self, now: datetime, excluded: Sequence[str] = ()) -> str:
+        """What the package manager ends an update run with, which leaves some packages out; empty where it succeeds."""
         if self.free_kb < NEEDED_KB:
             return NO_ROOM
         if self.half_installed:
@@ -85,7 +88,13 @@ class Linux:
             return UNMET
         if self.package_lists == "damaged":
             return STALE.get(self.manager, STALE["apt"])
+        if self.failing and not self.tried(excluded):
+            return ""
         return self.other_obstacle
+
+    def tried(self, excluded: Sequence[str]) -> frozenset[str]:
+        """The packages that fail, but for those that these masks leave out."""
+        return frozenset(name for name in self.failing if not any(fnmatchcase(name, mask) for mask in excluded))
 
     def shows_output(self, text: str) -> None:
         """The state that a failed run's output comes from, as far as one of our scripts mends it."""

@@ -41,6 +41,7 @@ class Symptoms:
         self._complaints = self._complaining(now)
         self._restarts = self._restarted_by_policy(now)
         self._outputs = self._outputs_of_failed_runs()
+        self._failing = self._failing_packages()
         self.install_errors = self._install_errors()
         """By agent, the error that the newest run of a deployment met while it installed."""
         self._shown: dict[str, tuple[str, str]] = {}
@@ -50,6 +51,7 @@ class Symptoms:
         agent = guest.agent
         guest.clock_ahead = self.heartbeats.ahead.get(agent, timedelta())
         if guest.os.lower() == "linux":
+            guest.linux.failing = frozenset(self._failing.get(agent, ()))
             if output := self._outputs.get(agent):
                 guest.linux.shows_output(output)
             return
@@ -178,6 +180,20 @@ class Symptoms:
                 PARTITION BY agent, lower(UpdateRunName) ORDER BY TimeGenerated DESC)""",  # noqa: S608
         )
         return {agent: error for agent, error, status, _ in rows if error and status != "Succeeded"}
+
+    def _failing_packages(self) -> dict[str, set[str]]:
+        rows = self._rows(
+            "UpdateRunProgress",
+            f"""SELECT {_AGENT} AS agent, Product, InstallationStatus, CorrelationId FROM UpdateRunProgress__rows
+            WHERE OSType = 'Linux'
+            QUALIFY CorrelationId = first_value(CorrelationId) OVER (
+                PARTITION BY agent, lower(UpdateRunName) ORDER BY TimeGenerated DESC)""",  # noqa: S608
+        )
+        found: dict[str, set[str]] = {}
+        for agent, product, status, _ in rows:
+            if product and "failed" in status.lower():
+                found.setdefault(agent, set()).add(product)
+        return found
 
     def _outputs_of_failed_runs(self) -> dict[str, str]:
         """By agent, what the package manager said in the newest run of a deployment, where it failed on Linux."""

@@ -48,10 +48,10 @@ _ENTRY: Final = re.compile(r"\(([AD]);([A-Z]*);(0x[0-9a-f]+);;;([^)]+)\)")
 _OF_A_DISABLED_SERVICE: Final = frozenset({SERVICE_DISABLED, "0x8024002e"})
 _OF_A_DAMAGED_STORE: Final = frozenset({"0x8007000d", "0x80242006", STORE_DAMAGED})
 _PASS_WITH_A_RESTART: Final = frozenset(
-    {"0x80072ee2", "0x80072efd", "0x80072efe", "0x8024000b", "0x8024001e", "0x8024401c", "0x80244022", "0x80248000",
-     "0x8024a000", "0x80d02002"}
+    {"0x80072ee2", "0x80072ee7", "0x80072efd", "0x80072efe", "0x8024000b", "0x8024001e", "0x8024401c", "0x80244022",
+     "0x8024402c", "0x80248000", "0x8024a000", "0x80d02002"}
 )  # fmt: skip
-_CODE: Final = re.compile(r"0x[0-9a-f]{8}", re.IGNORECASE)
+_CODE: Final = re.compile(r"0x[0-9a-f]{8}|-?\b[0-9]{10}\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +298,6 @@ def _objects(given: Json) -> Iterable[tuple[str, Document]]:
 
 
 def _code(text: str) -> str:
-    """The innermost code, in lower case."""
+    """The innermost code in lower-case hexadecimal, whatever its spelling in the text."""
     found: list[str] = _CODE.findall(text.lower())
-    return found[-1] if found else ""
+    return f"{int(found[-1], 0) & 0xFFFFFFFF:#010x}" if found else ""
