@@ -45,6 +45,16 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    run: str
+    findings: tuple[str, ...] | None
+    dry_run: bool
+    yes: bool
+    json: bool
+    wait: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
     json: bool
     limit: int
@@ -68,7 +78,7 @@ class Simulated:
     argv: tuple[str, ...]
 
 
-type Command = States | Sweep | Apply | Runs | Show | ExportTo | Simulated
+type Command = States | Sweep | Apply | Undo | Runs | Show | ExportTo | Simulated
 
 
 class _Parser(argparse.ArgumentParser):
@@ -97,6 +107,16 @@ def parse(argv: Sequence[str]) -> Command:
         case "apply":
             findings = None if given.finding is None else tuple(given.finding)
             return Apply(run=given.run, findings=findings, json=given.json, wait=_wait(given.wait))
+        case "undo":
+            findings = None if given.finding is None else tuple(given.finding)
+            return Undo(
+                run=given.run,
+                findings=findings,
+                dry_run=given.dry_run,
+                yes=given.yes,
+                json=given.json,
+                wait=_wait(given.wait),
+            )
         case "runs":
             if given.limit < 1:
                 raise Usage(f"--limit: must be at least 1, is {given.limit}")
@@ -178,6 +198,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--finding", nargs="*", action="extend", metavar="KEY", help="only these findings: keys, or ids of their plans"
     )
+    _json(command)
+    _patience(command)
+
+    command = commands.add_parser("undo", help="put back what a run changed; shows how before it does")
+    command.add_argument("run", metavar="RUN", help="the run's id, as `runs` lists it")
+    command.add_argument(
+        "--finding", nargs="*", action="extend", metavar="KEY", help="only these findings: keys, or ids of their plans"
+    )
+    command.add_argument("--dry-run", action="store_true", help="show how it would be undone, and save that plan")
+    command.add_argument("--yes", action="store_true", help="do not ask on a terminal")
     _json(command)
     _patience(command)
 

@@ -48,7 +48,7 @@ def deed_of(step: Document) -> Deed:
         case "set-daily-quota":
             cap = next((shown(c.get("after")) for c in objects(step, "diff")), "")
             what = f"the daily cap of {name_of(path)} to {cap} GB"
-            return Deed("~", f"Raise {what}", f"raised {what}")
+            return Deed("~", f"Set {what}", f"set {what}")
         case kind:
             return Deed("~", shown(kind), shown(kind))
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from cli.arguments import Apply, Command, ExportTo, Runs, Show, Simulated, States, Sweep, parse
+from cli.arguments import Apply, Command, ExportTo, Runs, Show, Simulated, States, Sweep, Undo, parse
 from cli.hands import Build, Export, Failed, Hands, Simulate, Usage
 from cli.interrupt import Terminated, end_now, listen
 from cli.shown import shown
@@ -71,6 +71,10 @@ def _carry_out(command: Command, hands: Hands) -> int:
             from cli.sweeping import apply  # noqa: PLC0415
 
             return apply(command, hands)
+        case Undo():
+            from cli.undoing import undo  # noqa: PLC0415
+
+            return undo(command, hands)
         case Runs():
             from cli.ledger import runs  # noqa: PLC0415
 

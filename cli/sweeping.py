@@ -43,7 +43,7 @@ FAILED: Final = 1
 FINDINGS: Final = 3
 _PATIENCE: Final = timedelta(minutes=15)
 """How long a person may be expected to sit and watch."""
-_LOCKED: Final = "DRY_RUN is set: the app is locked, and nothing can be applied. Set DRY_RUN=false to unlock it."
+LOCKED: Final = "DRY_RUN is set: the app is locked, and nothing can be applied. Set DRY_RUN=false to unlock it."
 
 
 def sweep(command: Sweep, hands: Hands) -> int:
@@ -51,17 +51,17 @@ def sweep(command: Sweep, hands: Hands) -> int:
     progress = ProgressLine(wanted=True)
     with _engine(command, hands, progress) as (engine, run):
         if command.apply and engine.settings.dry_run:
-            raise Failed(_LOCKED)
+            raise Failed(LOCKED)
         request = SweepRequest(
             run=run,
             trigger="cli",
             dry_run=not command.apply,
             states=command.states,
             machines=command.machines,
-            by=_by(),
+            by=person(),
         )
         teller = Teller(engine, run, progress, quiet=command.json)
-        due = _drive(engine, teller, PROCESSES["sweep"](request.document), command.wait)
+        due = drive_here(engine, teller, PROCESSES["sweep"](request.document), command.wait)
         document = document_of(engine, run)
         if command.json:
             print_json(document)
@@ -84,18 +84,18 @@ def apply(command: Apply, hands: Hands) -> int:
         run = command.run
         document = known_run(engine, run)
         if engine.settings.dry_run:
-            raise Failed(_LOCKED)
-        findings = None if command.findings is None else [_finding(document, text) for text in command.findings]
+            raise Failed(LOCKED)
+        findings = None if command.findings is None else [planned_finding(document, text) for text in command.findings]
         attempts = sum(1 for entry in engine.ledger.entries(run) if entry.kind == "apply")
         request: Document = {
             "run": run,
             "attempt": f"{run}-apply-{attempts + 1}",
             "findings": None if findings is None else list(findings),
-            "by": _by(),
+            "by": person(),
         }
         teller = Teller(engine, run, progress, quiet=command.json)
         teller.begin_apply(document)
-        due = _drive(engine, teller, PROCESSES["apply"](request), command.wait)
+        due = drive_here(engine, teller, PROCESSES["apply"](request), command.wait)
         document = document_of(engine, run)
         if command.json:
             print_json(document)
@@ -116,7 +116,7 @@ def known_run(engine: Engine, run: str) -> Document:
 # Around the process
 
 
-def _drive(engine: Engine, teller: Teller, process: Process, wait: timedelta | None) -> timedelta | None:
+def drive_here(engine: Engine, teller: Teller, process: Process, wait: timedelta | None) -> timedelta | None:
     """Run the process; answers how long to wait where the next look is further away than the caller's patience."""
     # Simulated time moves when told to: no wait is long.
     patience = wait if wait is not None or engine.settings.simulated else _PATIENCE
@@ -159,7 +159,7 @@ def _engine(command: Sweep, hands: Hands, progress: ProgressLine) -> Iterator[tu
         yield engine, new_run_id(engine.clock.now())
 
 
-def _by() -> str:
+def person() -> str:
     try:
         return getpass.getuser()
     except OSError:
@@ -167,7 +167,7 @@ def _by() -> str:
         return "unknown"
 
 
-def _finding(document: Document, text: str) -> str:
+def planned_finding(document: Document, text: str) -> str:
     """The key of a planned finding, from its key or the beginning of its plan's id."""
     plans = objects(document, "plans")
     keys = [text_at(plan, "finding") for plan in plans]
@@ -233,7 +233,8 @@ def _apply_status(document: Document, findings: list[str] | None, *, unfinished:
     if fates["failed"] or fates["ineffective"] or fates["stale"]:
         return FAILED
     # Nothing happened at all, although something was asked for.
-    return FAILED if asked and not unfinished and not fates["remediated"] and not fates["waiting"] else DONE
+    achieved = fates["remediated"] or fates["waiting"] or fates["undone"]
+    return FAILED if asked and not unfinished and not achieved else DONE
 
 
 def _fates(document: Document) -> Counter[str]:

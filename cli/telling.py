@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DOING: Final = {
     "survey": "reading the estate",
+    "open_undo": "reading what is there now",
     "second_look": "looking again before anything is changed",
     "verify": "looking whether it helped",
 }
@@ -84,7 +85,7 @@ class Teller:
         if self._quiet:
             return answer
         match name:
-            case "survey" if answer.get("wait") is None:
+            case "survey" | "open_undo" if answer.get("wait") is None:
                 self._survey()
             case "step" | "settle":
                 self._tell(self._news(text_at(given, "finding")))

@@ -122,7 +122,7 @@ def run_view(document: Document, elapsed: float | None = None) -> RunView:
     summary, tone = _summary(status, [f for group in views for f in group.findings], len(unknown))
     return RunView(
         id=shown(text_at(document, "id")),
-        title="dry run" if document.get("mode") == "dry-run" else "apply",
+        title=_title(document),
         status=status,
         read=_read(document, elapsed),
         # What made something unknown is told there.
@@ -133,6 +133,12 @@ def run_view(document: Document, elapsed: float | None = None) -> RunView:
         summary=summary,
         tone=tone,
     )
+
+
+def _title(document: Document) -> str:
+    mode = "dry run" if document.get("mode") == "dry-run" else "apply"
+    undone = shown(text_at(document, "undoes"))
+    return f"undo of {undone} · {mode}" if undone else mode
 
 
 # Findings

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -75,10 +75,9 @@ class Undo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsItWas:
-    """There is nothing to put back: everything is what it was before the run."""
+    """There is nothing to put back: everything is what it was before the run. The plan has no steps."""
 
     plan: Plan
-    reason: str
 
 
 type Answer = Undo | AsItWas | Declined
@@ -197,7 +196,8 @@ class _Undoing:
         if kept:
             advice = Advice(finding=finding, summary=f"{finding.name}: {kept}")
             return Declined(finding=finding, remediation=remediation, reason=f"cannot be undone: {kept}", advice=advice)
-        return AsItWas(plan=plan, reason="it is as it was before the run; nothing is left to undo")
+        reason = f"It is as it was before run {self._run}: nothing is left to put back."
+        return AsItWas(plan=replace(plan, reason=reason))
 
     def _document(self, mine: list[DoneStep], left: dict[str, Document]) -> None:
         first, last = mine[0].step, mine[-1].step

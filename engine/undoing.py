@@ -178,13 +178,10 @@ class Undoing:
             return surveyed[0].body
         acting = self._acting(request)
         answers, facts = self._answers(request.undoes, request.findings)
-        undos = [self._judged(request.run, answer, facts) for answer in answers if isinstance(answer, Undo)]
+        undos = [self._judged(request.run, answer, facts) for answer in answers if not isinstance(answer, Declined)]
         declined = [answer for answer in answers if isinstance(answer, Declined)]
-        same = [answer for answer in answers if isinstance(answer, AsItWas)]
         findings = [(answer if isinstance(answer, Declined) else answer.plan).finding for answer in answers]
         run = request.run
-        if acting:
-            self._end_as_it_was(request.undoes, run, run, same)
         self.journal.record(
             run,
             Line(
@@ -205,7 +202,6 @@ class Undoing:
             ),
             *(ending(run, one, Outcome.DECLINED, one.reason) for one in declined),
             *(observation(run, t) for t in undos if not acting),
-            *(ending(run, one.plan, Outcome.OBSERVED, one.reason) for one in same if not acting),
             *(objection(run, t.plan, t.verdict) for t in undos if acting and not isinstance(t.verdict, Allow)),
         )  # fmt: skip
         allowed = [t for t in undos if acting and isinstance(t.verdict, Allow)]
@@ -234,8 +230,8 @@ class Undoing:
                         self.journal.conclude(run, attempt, plan, Outcome.STALE, why)
                     else:
                         right.add(plan.finding.key)
-                case AsItWas() as same:
-                    self._end_as_it_was(undoes, run, attempt, [same])
+                case AsItWas():
+                    self._end(undoes, run, attempt, plan, f"it is as it was before run {undoes}")
                 case Declined(reason=reason):
                     self.journal.conclude(run, attempt, plan, Outcome.STALE, reason)
                 case None:
@@ -287,17 +283,13 @@ class Undoing:
         """Facts without a reading: for a look at single documents."""
         return self.estate.read(frozenset(), {}, self.progress)
 
-    def _judged(self, run: str, undo: Undo, facts: Facts) -> Treatment:
-        verdict = undo.objection
+    def _judged(self, run: str, undo: Undo | AsItWas, facts: Facts) -> Treatment:
+        verdict = undo.objection if isinstance(undo, Undo) else Allow()
         if isinstance(verdict, Allow):
             situation = Situation(facts=facts, mode=Mode.ACT, by_person=True, now=facts.now)
             belts = tuple(belt for belt in self.catalogue.guardrails if isinstance(belt, _PROTECTING))
             verdict = judge(undo.plan, situation, belts)
         return Treatment(id=step_id(run, undo.plan.finding.key, -1), plan=undo.plan, verdict=verdict)
-
-    def _end_as_it_was(self, undoes: str, run: str, attempt: str, same: Sequence[AsItWas]) -> None:
-        for one in same:
-            self._end(undoes, run, attempt, one.plan, one.reason)
 
     def _end(self, undoes: str, run: str, attempt: str, plan: Plan, reason: str) -> None:
         """Undone: in the record of the run that did it first, where a crash in between lets it be found again."""

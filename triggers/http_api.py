@@ -18,6 +18,7 @@ from triggers.starting import begin
 if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.requests import SweepRequest
+    from engine.undoing import UndoRequest
     from model.documents import Document, Json
 
 log = logging.getLogger("patchwright")
@@ -70,6 +71,24 @@ def blueprint(engine: EngineFor) -> Blueprint:
             await asyncio.to_thread(ready.fail, wanted.run, "the apply could not be started")
             raise Problem(503, "the apply could not be started; the log says why", retry_after=30) from error
         return _accepted(wanted.run)
+
+    @functions.route(route="runs/{id}/undo", methods=POST, auth_level=WITH_KEY)
+    @functions.durable_client_input(client_name="client")
+    @answering
+    async def undo_run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+        """Put back what a run changed, or some of it; a run of its own, which the answer names."""
+        ready = await asyncio.to_thread(engine)
+        request, run = await asyncio.to_thread(_undo_request, ready, req)
+        if run != request.run:
+            # Undone already: the same answer as the first time.
+            return _accepted(run)
+        try:
+            await client.start_new("undo", run, request.document)
+        except Exception as error:  # the client raises nothing narrower
+            log.exception("undo not started", extra={"run": run})
+            await asyncio.to_thread(ready.fail, run, "the undo could not be started")
+            raise Problem(503, "the undo could not be started; the log says why", retry_after=30) from error
+        return _accepted(run)
 
     @functions.route(route="states", methods=GET, auth_level=WITH_KEY)
     @answering
@@ -172,6 +191,38 @@ def _apply_request(engine: Engine, req: func.HttpRequest) -> _Apply:
         raise
     listed: Json = None if wanted is None else [*wanted]
     return _Apply(run=run, attempt=attempt, document={"run": run, "attempt": attempt, "findings": listed, "by": by})
+
+
+def _undo_request(engine: Engine, req: func.HttpRequest) -> tuple[UndoRequest, str]:
+    """Check and write down; answers the run that undoes, too, which may be an earlier one that did so already."""
+    from engine.requests import InvalidRequest, new_run_id  # noqa: PLC0415 - as above
+    from engine.undoing import CannotUndo, NoSuchRun, UndoRequest  # noqa: PLC0415 - as above
+
+    body = body_of(req)
+    only(body, {"findings", "dry_run"})
+    dry_run = body.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise Problem(400, "must be true or false", field="dry_run")
+    wanted = _findings(body)
+    undoes = str(_document(engine, req)["id"])
+    if not dry_run and (locked := engine.may_write()):
+        raise Problem(409, locked)
+    request = UndoRequest(
+        run=new_run_id(engine.clock.now()),
+        undoes=undoes,
+        trigger="http",
+        dry_run=dry_run,
+        findings=None if wanted is None else tuple(wanted),
+        by=_caller(req),
+    )
+    try:
+        return request, engine.undoing.accept(request)
+    except InvalidRequest as error:
+        raise Problem(422, error.problem, field=error.field) from error
+    except NoSuchRun as error:
+        raise Problem(404, str(error), field="id") from error
+    except CannotUndo as error:
+        raise Problem(409, str(error)) from error
 
 
 def _check_applicable(saved: Document, wanted: list[str] | None) -> None:

@@ -81,6 +81,18 @@ def _paths() -> Document:
                 "responses": {"202": _accepted(), **_refs(400, 401, 404, 409, 413, 415, 422, 500, 503)},
             }
         },
+        "/runs/{id}/undo": {
+            "post": {
+                "operationId": "undo_run",
+                "summary": "Put back what a run changed",
+                "description": "A run of its own, which `Location` names: its plan is made from what the ledger "
+                "recorded before, and refused where the world has moved on since, naming the field. Asked for twice, "
+                "it is done once, and the answer is the same.",
+                "parameters": [run],
+                "requestBody": _json_body("UndoRequest", required=False),
+                "responses": {"202": _accepted(), **_refs(400, 401, 404, 409, 413, 415, 422, 500, 503)},
+            }
+        },
         "/alerts": {
             "post": {
                 "operationId": "receive_alert",
@@ -167,6 +179,17 @@ def _schemas() -> Document:
                     "items": text,
                     "description": "Keys of findings. Left out: all that have a plan. An empty list selects nothing.",
                 }
+            }
+        ),
+        "UndoRequest": _object(
+            {
+                "findings": {
+                    "type": "array",
+                    "maxItems": 1000,
+                    "items": text,
+                    "description": "Keys of findings. Left out: all about which the run changed something.",
+                },
+                "dry_run": {"type": "boolean", "default": False, "description": "Only plan and show"},
             }
         ),
         "Accepted": _object({"id": text}, required=["id"]),
