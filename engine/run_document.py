@@ -31,6 +31,7 @@ from model.plans import (
     run_command_name,
 )
 from model.times import format_duration, format_time, in_words
+from remediations.undo_scripts import CHANGE_NOTHING
 
 _QUOTED: Final = re.compile(r'"[^"]*"')
 
@@ -151,6 +152,8 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
             }
         case RunScript():
             back = f"run {step.undo_script} on the machine" if step.undo_script else None
+            if step.script in CHANGE_NOTHING:
+                back = "changes nothing"
             return common | {
                 "kind": "run-script",
                 "method": "PUT",
@@ -191,7 +194,7 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
                 "before": {"power": step.power_before},
                 "after": {"power": "running"},
                 "diff": [power],
-                "undo": "deallocate the machine again" if step.power_before == "deallocated" else "stop it again",
+                "undo": f"by hand: the machine was {step.power_before}; somebody may be using it by then",
             }
         case SetDailyQuota():
             cap: Document = {"field": "dailyQuotaGb", "before": step.gb_before, "after": step.gb_after}
