@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from detectors import complaints
 from detectors.log_machines import Reporters
-from detectors.protocol import unreadable
 from detectors.running import changed_at, may_run, runs
 from detectors.workspace_causes import QUERIES, READS, explained, first_cause
 from model.facts import Facts, Machine, Reading, Row
@@ -26,28 +26,30 @@ class NotAssessed:
     14 hours, or within 5 hours on Linux: Windows assesses itself twice a day, Linux every hour.
     Healthy: an assessment came under the machine or under its agent's identity; the agent is new, or the machine was
     started, within `first`, which a first assessment may take.
-    Unknown: whether the machine runs, and since when, could not be read; the workspace has no table `Update`. While the
-    workspace takes no data in, is not linked or lacks the solution, all of this is unknown: that comes first.
+    Unknown: whether the machine runs, and since when, could not be read; the workspace has no table `Update`; its
+    update agent ends with an error of its own, or its agent says itself why it cannot register, and that comes first.
+    While the workspace takes no data in, is not linked or lacks the solution, all of this is unknown: that comes first.
     Source: troubleshooting article, "Machines don't show up in the portal" (S1), "Not assessed".
     """
 
     finds: ClassVar[FailureState] = FailureState.NOT_ASSESSED
     reads: ClassVar[frozenset[Reading]] = READS | {Reading.MACHINES}
-    queries: ClassVar[frozenset[str]] = QUERIES | {"not-assessed"}
+    queries: ClassVar[frozenset[str]] = QUERIES | complaints.QUERIES | {"not-assessed", "update-agent-error"}
     first: timedelta = timedelta(hours=6)
     """How long a new agent may take for its first assessment; Linux needs the most."""
     fresh: timedelta = timedelta(hours=1)
     """One that is silent for longer is another matter."""
 
     def suspects(self, facts: Facts) -> frozenset[str]:
-        if unreadable(self, facts) or first_cause(facts):
+        if self._gap(facts) or first_cause(facts):
             return frozenset()
         return frozenset(self._unassessed(facts))
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
-        if gap := unreadable(self, facts) or explained(self.finds, facts):
+        if gap := self._gap(facts) or explained(self.finds, facts):
             yield gap
             return
+        causes = _causes(facts)
         for machine, row, began in self._unassessed(facts).values():
             if unread := facts.missing(machine.id):
                 yield Unknown(state=self.finds, target=machine.id, missing=unread.what)
@@ -56,8 +58,17 @@ class NotAssessed:
             if document is None or runs(machine, document) is False:
                 continue
             began_at = max(began, changed_at(machine, document) or began)
-            if facts.now - began_at > self.first:
+            if facts.now - began_at <= self.first:
+                continue
+            if cause := causes.get(machine.id):
+                yield Unknown(state=self.finds, target=machine.id, missing=cause)
+            else:
                 yield self._finding(machine, row, facts)
+
+    def _gap(self, facts: Facts) -> Unknown | None:
+        # What explains single machines may be missing: nobody need collect the agents' log.
+        gap = facts.missing(*sorted(self.reads), *sorted(QUERIES), "not-assessed")
+        return Unknown(state=self.finds, target="", missing=gap.what) if gap else None
 
     def _unassessed(self, facts: Facts) -> dict[str, tuple[Machine, Row, datetime]]:
         reporters = Reporters(facts)
@@ -88,3 +99,17 @@ class NotAssessed:
                 "lastBeat": format_time(parse_time(row.get("LastBeat")) or facts.now),
             },
         )
+
+
+def _causes(facts: Facts) -> dict[str, str]:
+    """By machine: what comes before its missing assessment, and is then missing to judge that by itself."""
+    found = {
+        complaint.target: f"a worker that could assess it: its agent says that {complaint.means.means}"
+        for complaint in complaints.complaints(facts)
+        if complaint.means
+    }
+    reporters = Reporters(facts)
+    for row in facts.rows.get("update-agent-error", ()):
+        if row.get("Phase") == "scan" and (reporting := reporters.of(row)):
+            found[reporting.target] = "an update agent that can assess: it ends with an error of its own"
+    return found

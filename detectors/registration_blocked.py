@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from detectors import workspace_causes
 from detectors.complaints import QUERIES, complaints
 from model.facts import Facts, Machine, Reading, Row
 from model.findings import Detection, Finding, Unknown
@@ -25,13 +26,14 @@ class RegistrationBlocked:
     system hybrid worker group of its identity or its computer name.
     Healthy: it has a group, or was assessed; it is silent or began within the hour; its identity is also another
     machine's, or its agent says itself what is wrong (event 4502): then that is what is found.
-    Unknown: heartbeats, assessments, worker groups or machines could not be read; the VM's own id is missing.
+    Unknown: heartbeats, assessments, worker groups or machines could not be read; the VM's own id is missing. While the
+    workspace takes no data in, is not linked or lacks the solution, all of this is unknown: that comes first.
     Source: troubleshooting article, "The components ... have been enabled" (S3).
     """
 
     finds: ClassVar[FailureState] = FailureState.REGISTRATION_BLOCKED
-    reads: ClassVar[frozenset[Reading]] = frozenset({Reading.MACHINES, Reading.SYSTEM_GROUPS})
-    queries: ClassVar[frozenset[str]] = frozenset({"registration-blocked"}) | QUERIES
+    reads: ClassVar[frozenset[Reading]] = frozenset({Reading.MACHINES, Reading.SYSTEM_GROUPS}) | workspace_causes.READS
+    queries: ClassVar[frozenset[str]] = frozenset({"registration-blocked"}) | QUERIES | workspace_causes.QUERIES
     fresh: timedelta = timedelta(hours=1)
     """Agents beat once a minute: one silent for longer has another trouble first."""
 
@@ -42,6 +44,9 @@ class RegistrationBlocked:
         # Where nobody collects the agents' log the state can still be told, only not by which of them.
         if gap := facts.missing(*sorted(self.reads), "registration-blocked"):
             yield Unknown(state=self.finds, target="", missing=gap.what)
+            return
+        if cause := workspace_causes.explained(self.finds, facts):
+            yield cause
             return
         rows = facts.rows.get("registration-blocked", ())
         identities = [str(row.get("SourceComputerId")) for row in rows]

@@ -26,12 +26,21 @@ CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
         # What a package manager cannot classify it does not install, and it stays pending.
         FailureState.LINUX_CLASSIFICATION_CAVEAT: "classifications that its machines have: they have none",
     },
+    FailureState.LINUX_RUN_FAILED: {
+        # The run says itself what stopped it, and it is not the package manager.
+        FailureState.LINUX_WORKER_CONFLICT: "a worker that can run it: the state of an earlier one is in the way",
+        FailureState.WORKER_JOB_LIMIT_REACHED: "a job that was let run: the worker was sent more than it takes",
+    },
+    FailureState.MACHINES_DONT_INSTALL: {
+        FailureState.WORKER_JOB_LIMIT_REACHED: "a job that was let run: the worker was sent more than it takes",
+    },
     # What explains machines by the thousand, the workspace's own states, stands in detectors/workspace_causes.py.
     FailureState.NO_HEARTBEAT: {
         FailureState.WRONG_WORKSPACE: "its beats: its agent reports to another workspace",
     },
     FailureState.NOT_ASSESSED: {
         FailureState.CLONED_MACHINE: "assessments of its own: the machine is a clone",
+        FailureState.REGISTRATION_BLOCKED: "a worker that could assess it: it never registered",
         FailureState.UPDATE_AGENT_ERROR: "an update agent that can assess: it ends with an error of its own",
     },
     FailureState.SCOPE_EXCLUDED: {
