@@ -21,7 +21,7 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 # The programs of bench/; what they share and what they start themselves is no benchmark of its own.
 BENCHMARKS := $(filter-out __init__ floor measure,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: help setup demo test check bench serve docs lock clean
+.PHONY: help setup demo test check scan bench serve package docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -42,12 +42,20 @@ check: setup ## formatting, lint, types, import contracts, generated docs and lo
 	$(BIN)/lint-imports
 	$(if $(wildcard tools/docs.py),$(PYTHON) -m tools.docs --check)
 	$(PYTHON) -m tools.lock --check
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	tools/bicep-lint
+
+scan: .venv/.stamp-scan ## the templates judged by checkov, from an environment of its own
+	$(PYTHON) -m tools.scan
 
 bench: setup ## the benchmarks; results in bench/results/
 	for program in $(BENCHMARKS); do echo "== $$program"; $(PYTHON) -m "bench.$$program"; done
 
 serve: .venv/.stamp-python ## the function app on a development host against the simulated Azure
 	$(PYTHON) -m devhost
+
+package: .venv/.stamp-python ## what would be deployed, as one zip in build/: the same commit, the same bytes
+	$(PYTHON) -m tools.package
 
 docs: .venv/.stamp-python ## renew the generated pages of docs/
 	$(PYTHON) -m tools.docs
@@ -62,6 +70,11 @@ clean: ## remove what make has set up and what runs have left
 
 .venv/.stamp-python: requirements-dev.txt pyproject.toml tools/setup-python
 	tools/setup-python
+	@touch $@
+
+.venv/.stamp-scan: requirements-scan.txt .venv/.stamp-python
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv/scan
+	$(BIN)/uv pip install --quiet --python .venv/scan/bin/python --require-hashes --requirement requirements-scan.txt
 	@touch $@
 
 .venv/.stamp-node: package-lock.json tools/setup-node .venv/.stamp-python

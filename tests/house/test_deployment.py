@@ -9,9 +9,10 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import pathspec
 import pytest
 from packaging.utils import canonicalize_name
+
+from tools.package import ignored_by
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"adapters", "detectors", "engine", "guardrails", "model", "remediations", "triggers"}
@@ -26,8 +27,8 @@ def files() -> list[str]:
 
 def deployed() -> list[str]:
     """What `.funcignore` leaves of it."""
-    ignore = pathspec.GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text(encoding="utf-8").splitlines())
-    return [name for name in files() if not ignore.match_file(name)]
+    ignored = ignored_by((ROOT / ".funcignore").read_text(encoding="utf-8"))
+    return [name for name in files() if not ignored.match_file(name)]
 
 
 def test_only_the_app_is_deployed() -> None:
