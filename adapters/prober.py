@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -33,6 +34,9 @@ TIME_OUT: Final = 600
 _SCRIPTS: Final = {"windows": "windows/diagnose.ps1", "linux": "linux/diagnose.sh"}
 
 
+_NAMED: Final = "patchwright-probe-"
+
+
 def diagnoses() -> frozenset[str]:
     """The texts of the two scripts."""
     return frozenset(map(script_text, _SCRIPTS.values()))
@@ -58,9 +62,9 @@ class AzureProber:
         """See `Prober.begin`."""
         return self._asked(machine.arm_id, lambda commands: self._send(commands, machine, name))
 
-    def check(self, machine: str, name: str) -> ProbeProgress:
+    def check(self, machine: str, name: str, *, last: bool = False) -> ProbeProgress:
         """See `Prober.check`."""
-        return self._asked(machine, lambda commands: _look(commands, name))
+        return self._asked(machine, lambda commands: _look(commands, name, last=last))
 
     def _send(self, commands: RunCommands, machine: Machine, name: str) -> ProbeProgress:
         try:
@@ -81,6 +85,8 @@ class AzureProber:
                 "timeoutInSeconds": TIME_OUT,
             },
         }
+        for rest in commands.all():
+            _clear(commands, rest)
         commands.send(name, body)
         return ProbePending()
 
@@ -103,23 +109,33 @@ class AzureProber:
             return self._door
 
 
-def _look(commands: RunCommands, name: str) -> ProbeProgress:
+def _look(commands: RunCommands, name: str, *, last: bool) -> ProbeProgress:
     """What the script printed; after that nothing of it is left on the machine."""
     view, command = "properties.instanceView", commands.get(name)
     state = text_at(command, f"{view}.executionState").lower()
     if state in {"", "unknown", *RUNNING}:
-        if text_at(command, "properties.provisioningState").lower() != "failed":
-            return ProbePending()
-        answer: ProbeProgress = ProbeFailed(
-            reason=f"Run Command failed: {escaped(text_at(command, f'{view}.executionMessage'))}"
-        )
+        answer: ProbeProgress = ProbePending()
+        if text_at(command, "properties.provisioningState").lower() == "failed":
+            why = f"Run Command failed: {escaped(text_at(command, f'{view}.executionMessage'))}"
+            answer = ProbeFailed(reason=why)
+        elif not last:
+            return answer
     elif state == "succeeded" and (said := text_at(command, f"{view}.output")):
         answer = ProbeAnswered(text=said)
     else:
         answer = ProbeFailed(reason=f"the diagnosis {state}: {escaped(text_at(command, f'{view}.error'))}")
-    try:
-        commands.remove(name)
-    except (NotFound, AzureUnavailable, PermissionMissing, Rejected):
-        # What it said is here; Azure removes run commands that are left behind in its own time.
-        return answer
+    _remove(commands, name)
     return answer
+
+
+def _clear(commands: RunCommands, rest: Document) -> None:
+    """Take away what an earlier diagnosis left behind: a machine holds no more than 25 run commands."""
+    name = text_at(rest, "name")
+    if name.startswith(_NAMED):
+        _remove(commands, name)
+
+
+def _remove(commands: RunCommands, name: str) -> None:
+    """Where it cannot be taken away it stays behind, until the next diagnosis of this machine."""
+    with contextlib.suppress(NotFound, AzureUnavailable, PermissionMissing, Rejected, Refused):
+        commands.remove(name)

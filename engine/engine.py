@@ -39,7 +39,7 @@ from engine.ports import (
     Writer,
     quiet,
 )
-from engine.probing import Probing
+from engine.probing import Probing, look_of
 from engine.requests import SweepRequest
 from engine.run_document import run_document, step_id
 from engine.selection import selects
@@ -472,7 +472,10 @@ class Engine:
     # Verifying
 
     def verify(self, document: Document) -> Document:
-        """Look with the same detectors at everything that is due: not found any more means remediated."""
+        """Look with the same detectors at everything that is due: not found any more means remediated.
+
+        Answers `wait` while machines are looked into: then it wants to be called again.
+        """
         run, attempt, now = text_at(document, "run"), _attempt(document), self.clock.now()
         saved, before = self.journal.saved(run), self._counted()
         due = [key for key, when in self.journal.open_verifications(run) if when <= now]
@@ -484,7 +487,10 @@ class Engine:
                 self._look_later(run, attempt, saved[key].plan, missing)
             self._count(run, before)
             return {}
-        survey = self.surveyor.look(frozenset(saved[key].plan.finding.state for key in due))
+        survey = self._look_again(run, [saved[key].plan.finding for key in due])
+        if isinstance(survey, timedelta):
+            self._count(run, before)
+            return {"wait": survey.total_seconds()}
         found = {finding.key: finding for finding in survey.findings}
         for key in due:
             plan = saved[key].plan
@@ -500,6 +506,23 @@ class Engine:
                 self._look_later(run, attempt, plan, doubt.missing)
         self._count(run, before)
         return {}
+
+    def _look_again(self, run: str, findings: Sequence[Finding]) -> Survey | timedelta:
+        """A fresh reading, and a fresh look into the machines that it makes suspect; or how long that will take."""
+        states, probing = frozenset(finding.state for finding in findings), self._probing()
+        if probing is None:
+            return self.surveyor.look(states)
+        if (wait := probing.wait(run)) is not None:
+            return wait
+        # An answer from before the repair tells nothing: each look is that of the line by which it is due.
+        lines = self.ledger.entries(run, kinds=frozenset({"applied", "relook"}))
+        looks = {finding.target: look_of(e.id) for finding in findings for e in lines if e.about == finding.key}
+        told = probing.diagnoses(run, looks)
+        survey = self.surveyor.look(states, diagnoses=told)
+        unasked = self.surveyor.suspects(states, survey.facts) & looks.keys() & survey.facts.machines.keys()
+        if unasked := unasked - told.keys():
+            return probing.again(run, {id_: looks[id_] for id_ in sorted(unasked)}, survey.facts)
+        return survey
 
     def _look_later(self, run: str, attempt: str, plan: Plan, missing: str) -> None:
         """A verifying look could not tell: another one is due, until there have been too many."""

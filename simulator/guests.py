@@ -11,6 +11,7 @@ later. In a fleet folder a guest may say (all optional):
 - `windows`, `linux`: what `simulator/windows.py` and `simulator/linux.py` say.
 - `neededWindow`: how long patching really takes (ISO 8601); a deployment with a shorter window exceeds it.
 - `registersAfter`: how long registration takes (ISO 8601, default `PT5M`), or null for an agent that never does.
+- `installedUpdates`: numbers of the updates that the machine itself lists, `["5031364"]`; without it nobody can tell.
 - `diagnosis`: what single rules of the diagnosis say in this guest, by their code: `{"dsk": "F:100MB"}`.
 """
 
@@ -31,7 +32,17 @@ from simulator.linux import Linux, given_linux
 from simulator.windows import Windows, given_windows
 
 _KNOWN: Final = frozenset(
-    {"workerKey", "healthService", "neededWindow", "registersAfter", "diagnosis", "clockAhead", "windows", "linux"}
+    {
+        "workerKey",
+        "healthService",
+        "neededWindow",
+        "registersAfter",
+        "diagnosis",
+        "clockAhead",
+        "installedUpdates",
+        "windows",
+        "linux",
+    }
 )
 _AGENTS: Final = frozenset({"Running", "Stopped", "Disabled", "Absent"})
 _VALUE: Final = re.compile(r'^"(\w+)"="(.*)"\r?$', re.MULTILINE)
@@ -98,6 +109,8 @@ class Guest:
     """Records of our scripts, by path in lower case, as Windows compares paths."""
     diagnosis: Mapping[str, str] = field(default_factory=dict)
     """What rules of the diagnosis say, by code, where it is not what the rest of the guest's state makes them say."""
+    installed_updates: tuple[str, ...] | None = None
+    """Numbers of the updates that Windows lists as installed; None where the fleet does not say."""
     registrations: int = 0
     restarts: int = 0
 
@@ -137,6 +150,8 @@ def describe(guest: Guest, given: Mapping[str, Json], now: datetime) -> None:
     guest.needed_window = _length(where, "neededWindow", given.get("neededWindow"))
     guest.registers_after = _length(where, "registersAfter", given.get("registersAfter", "PT5M"))
     guest.clock_ahead = _length(where, "clockAhead", given.get("clockAhead")) or guest.clock_ahead
+    if isinstance(numbers := given.get("installedUpdates"), list):
+        guest.installed_updates = tuple(str(number) for number in numbers)
     if isinstance(said := given.get("diagnosis"), dict):
         guest.diagnosis = {code: text_at(said, code) for code in said}
     if isinstance(inside := given.get("windows"), dict):

@@ -11,9 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from model.diagnosis import RULES, OperatingSystem, checksum
-from model.facts import ARC_MACHINE_TYPE
 from simulator import linux_scripts, windows_scripts
+from simulator.diagnosing import diagnosis_of
 from simulator.guests import Guest
 from simulator.outcomes import Effects, ScriptResult
 
@@ -40,20 +39,3 @@ def run_script(text: str, guest: Guest, parameters: Mapping[str, str], effects: 
 
 def _cannot(what: str) -> ScriptResult:
     return ScriptResult(exit_code=1, stderr=f"the simulated guest cannot run {what}")
-
-
-def diagnosis_of(guest: Guest) -> str:
-    """What the diagnosis prints in this guest: what its state shows, what the fleet says, and `P` for the rest."""
-    os = OperatingSystem(guest.os.lower())
-    arc = ARC_MACHINE_TYPE.lower() in guest.agent
-    said = {rule.code: "P" for rule in RULES.of(os)}
-    foreign = {"ims", "gua", "rda", "wir", "pex", "dmi"} if arc else {"arc", "ars", "arx", "are"}
-    said |= dict.fromkeys(foreign & said.keys(), "N")
-    match os:
-        case OperatingSystem.WINDOWS:
-            said |= {"hs": "P" if guest.running else "F:stopped", "key": "P:1" if guest.key else "F:missing"}
-        case OperatingSystem.LINUX:
-            said |= {"os": "I:ubuntu-20.04", "omr": "P" if guest.running else "F:stopped"}
-    said |= {code: text for code, text in guest.diagnosis.items() if code in said}
-    lines = "".join(f"{code}:{text}\n" for code, text in said.items())
-    return f"patchwright-diagnosis 1 {os.value}\n{lines}patchwright-end {len(said)} {checksum(lines)}\n"

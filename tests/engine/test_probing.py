@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
 
 import pytest
 
@@ -14,10 +14,11 @@ from engine.probing import SELDOM, probe_name
 from model.diagnosis import RULES, Diagnosis, OperatingSystem, Result, checksum
 from model.documents import Document
 from model.facts import Facts, Machine, PowerState, Reading, Unreadable
-from model.findings import Detection
+from model.findings import Detection, Finding, Unknown
 from model.states import FailureState
 from tests.builders import a_machine
 from tests.engine.conftest import App
+from tests.engine.fakes import FakeClock
 
 
 def an_answer(os: OperatingSystem = OperatingSystem.WINDOWS, **said: str) -> str:
@@ -31,27 +32,38 @@ def an_answer(os: OperatingSystem = OperatingSystem.WINDOWS, **said: str) -> str
 class FakeProber:
     """Implements `Prober`: every machine is pending for one look, and then says what it is told to."""
 
+    clock: FakeClock
     says: dict[str, ProbeProgress] = field(default_factory=dict)
     """By the machine's name; a machine that is not here passes every rule."""
+    mended: dict[str, ProbeProgress] = field(default_factory=dict)
+    """The same, of a machine that was looked into before."""
     sent: list[str] = field(default_factory=list)
+    at: list[datetime] = field(default_factory=list)
+    """When each was sent."""
+    taken_away: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
     requests: RequestCount = field(default_factory=RequestCount)
 
     def begin(self, machine: Machine, name: str) -> ProbeProgress:
         self.sent.append(machine.name)
+        self.at.append(self.clock.now())
         self.requests.probe += 1
         return ProbePending()
 
-    def check(self, machine: str, name: str) -> ProbeProgress:
+    def check(self, machine: str, name: str, *, last: bool = False) -> ProbeProgress:
         short = machine.rsplit("/", 1)[1]
         self.checked.append(short)
+        if last:
+            self.taken_away.append(short)
+        if self.sent.count(short) > 1 and short in self.mended:
+            return self.mended[short]
         return self.says.get(short, ProbeAnswered(text=an_answer()))
 
 
 class Suspicious:
-    """A detector that wants every machine looked into, and remembers what it was told."""
+    """A detector that wants every machine looked into, and remembers what it was told; it finds policies."""
 
-    finds: ClassVar[FailureState] = FailureState.CLOCK_SKEW
+    finds: ClassVar[FailureState] = FailureState.UNEXPLAINED_REBOOTS
     reads: ClassVar[frozenset[Reading]] = frozenset({Reading.MACHINES})
     queries: ClassVar[frozenset[str]] = frozenset()
 
@@ -66,7 +78,14 @@ class Suspicious:
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         self.told = facts
-        return iter(())
+        for id_, machine in facts.machines.items():
+            match facts.diagnoses.get(id_):
+                case Unreadable(what=what):
+                    yield Unknown(state=self.finds, target=id_, missing=what)
+                case Diagnosis() as diagnosis if diagnosis["restart-policy"].result is Result.WARNING:
+                    yield Finding(state=self.finds, target=id_, name=machine.name, reason="it says so")
+                case _:
+                    pass
 
 
 @dataclass(slots=True)
@@ -74,7 +93,7 @@ class Probed:
     """An app whose only detector is suspicious."""
 
     app: App
-    prober: FakeProber = field(default_factory=FakeProber)
+    prober: FakeProber
     detector: Suspicious = field(default_factory=Suspicious)
 
     def has(self, *names: str, os: str = "Windows", power: PowerState = PowerState.RUNNING) -> None:
@@ -99,7 +118,7 @@ class Probed:
 
 @pytest.fixture
 def probed(app: App) -> Probed:
-    made = Probed(app)
+    made = Probed(app, FakeProber(clock=app.clock))
     made.has("web-01")
     made.set(probe="suspects")
     return made
@@ -138,7 +157,7 @@ def test_a_dry_run_and_a_locked_app_look_inside_where_that_is_allowed(probed: Pr
 
 def test_without_a_suspicious_detector_nothing_is_read_twice(app: App) -> None:
     app.set(probe="suspects")
-    app.engine.prober = FakeProber()
+    app.engine.prober = FakeProber(clock=app.clock)
 
     app.sweep()
 
@@ -165,8 +184,30 @@ def test_a_run_looks_into_so_many_machines_and_no_more(probed: Probed) -> None:
 
     probed.app.sweep()
 
-    assert probed.prober.sent == ["web-01", "web-02"]
-    assert probed.unreadable("web-03") == "2 machines were looked into, and this run may look into no more"
+    assert len(probed.prober.sent) == 2
+    (left_out,) = {"web-01", "web-02", "web-03"} - set(probed.prober.sent)
+    assert probed.unreadable(left_out) == "2 machines were looked into, and this run may look into no more"
+
+
+def test_machines_that_cannot_be_looked_into_take_nobodys_place(probed: Probed) -> None:
+    probed.has(*(f"off-{number}" for number in range(8)), power=PowerState.DEALLOCATED)
+    probed.set(probe="suspects", max_probes=1)
+
+    probed.app.sweep()
+
+    assert probed.prober.sent == ["web-01"]
+
+
+def test_where_there_are_too_many_suspects_every_one_has_its_turn(probed: Probed) -> None:
+    """Not the same ones every night."""
+    probed.has(*(f"web-{number:02}" for number in range(2, 7)))
+    probed.set(probe="suspects", max_probes=2)
+
+    for _ in range(20):
+        probed.app.sweep()
+        probed.app.clock.sleep_until(probed.app.clock.now() + SELDOM)
+
+    assert set(probed.prober.sent) == {f"web-{number:02}" for number in range(1, 7)}
 
 
 def test_only_what_was_asked_for_is_looked_into(probed: Probed) -> None:
@@ -213,6 +254,7 @@ def test_a_machine_that_never_answers_is_not_waited_for_forever(probed: Probed) 
     probed.app.sweep()
 
     assert probed.unreadable("web-01") == "the diagnosis did not answer in time"
+    assert probed.prober.taken_away == ["web-01"]
     assert probed.app.clock.now() - began < timedelta(minutes=16)
 
 
@@ -223,6 +265,71 @@ def test_a_survey_that_is_delivered_twice_sends_nothing_twice(probed: Probed) ->
     probed.app.sweep(activities={**probed.app.activities, "survey": twice["survey"]})
 
     assert probed.prober.sent == ["web-01"]
+
+
+RESTARTS: Final = ProbeAnswered(text=an_answer(rbp="W:scheduled"))
+
+
+def test_what_a_diagnosis_found_is_repaired_and_looked_into_once_more(probed: Probed) -> None:
+    probed.prober.says["web-01"] = RESTARTS
+    probed.prober.mended["web-01"] = ProbeAnswered(text=an_answer())
+
+    run = probed.app.sweep()
+
+    assert probed.app.hand.writes == ["windows/set-reboot-policy.ps1 on web-01"]
+    assert [*probed.app.outcomes(run).values()] == ["remediated"]
+    assert probed.prober.sent == ["web-01", "web-01"]
+    assert probed.prober.at[1] - probed.prober.at[0] >= SELDOM
+
+
+def test_what_is_still_so_inside_was_not_repaired(probed: Probed) -> None:
+    probed.prober.says["web-01"] = RESTARTS
+
+    run = probed.app.sweep()
+
+    assert [*probed.app.outcomes(run).values()] == ["ineffective"]
+    assert probed.app.reason(run) == "still found: it says so"
+
+
+def test_an_answer_from_before_the_repair_proves_nothing(probed: Probed) -> None:
+    """A machine that does not answer any more is not repaired: it is asked again, and then a person is."""
+    probed.prober.says["web-01"] = RESTARTS
+    probed.prober.mended["web-01"] = ProbeFailed(reason="the machine is not running")
+
+    run = probed.app.sweep()
+
+    assert [*probed.app.outcomes(run).values()] == ["ineffective"]
+    assert probed.app.reason(run) == "applied, and could not be verified: the machine is not running"
+    assert len(probed.prober.sent) > 2
+
+
+def test_a_verification_waits_until_the_machine_may_be_looked_into_again(probed: Probed) -> None:
+    probed.prober.says["web-01"] = RESTARTS
+    probed.prober.mended["web-01"] = ProbeAnswered(text=an_answer())
+    taken: list[datetime] = []
+
+    def somebody_else_looks(name: str, given: Document) -> None:
+        # Before the verification, which is due in two days.
+        if name == "next_look" and not taken and probed.app.hand.writes:
+            taken.append(probed.app.clock.now() + timedelta(days=2, hours=1) + SELDOM)
+            probed.app.ledger.claims[f"probe:{a_machine('web-01').id}"] = "run-of-another", taken[0]
+
+    probed.app.after = somebody_else_looks
+    run = probed.app.sweep()
+
+    assert [*probed.app.outcomes(run).values()] == ["remediated"]
+    assert probed.prober.at[1] >= taken[0]
+
+
+def test_a_verification_that_is_delivered_twice_sends_nothing_twice(probed: Probed) -> None:
+    probed.prober.says["web-01"] = RESTARTS
+    probed.prober.mended["web-01"] = ProbeAnswered(text=an_answer())
+    twice = {name: _twice(activity) for name, activity in probed.app.activities.items()}
+
+    run = probed.app.sweep(activities={**probed.app.activities, "verify": twice["verify"]})
+
+    assert [*probed.app.outcomes(run).values()] == ["remediated"]
+    assert probed.prober.sent == ["web-01", "web-01"]
 
 
 def test_a_name_is_the_runs_and_the_machines_and_fits() -> None:
