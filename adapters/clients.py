@@ -167,6 +167,7 @@ class Clients:
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy  # noqa: PLC0415 - as above
 
         from adapters.policies import (  # noqa: PLC0415 - as above
+            Correlate,
             CountRequests,
             PassThrough,
             ProbeOnlyPolicy,
@@ -182,6 +183,7 @@ class Clients:
         # a run did is in its record, and a sweep sends a hundred.
         policies: list[object] = [
             RequestIdPolicy(),
+            Correlate(),
             HeadersPolicy(),
             UserAgentPolicy("patchwright"),
             ProxyPolicy(),

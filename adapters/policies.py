@@ -13,6 +13,7 @@ from azure.core.pipeline.policies import HTTPPolicy, RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
 from adapters.clients import origin
+from engine.correlation import present
 from engine.ports import AzureUnavailable, RequestCount, WriteForbidden
 from model.documents import Document, Json
 
@@ -142,6 +143,15 @@ def _is_harmless(parameter: Json) -> bool:
         and isinstance(parameter["value"], str)
         and re.fullmatch("[a-z0-9]{0,30}", parameter["value"]) is not None
     )
+
+
+class Correlate(HTTPPolicy[HttpRequest, HttpResponse]):
+    """Names the run that a request is sent for, so that Azure's activity log leads back to its record."""
+
+    def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        if id_ := present():
+            request.http_request.headers["x-ms-correlation-request-id"] = id_
+        return self.next.send(request)
 
 
 class StayHome(HTTPPolicy[HttpRequest, HttpResponse]):

@@ -29,6 +29,7 @@ from engine.inline import TooLongToWait, drive
 from engine.ports import AzureUnavailable, LedgerUnreadable, NotFound, PermissionMissing
 from engine.process import PROCESSES, Process
 from engine.requests import SweepRequest, new_run_id
+from engine.wire import UnreadableRecord
 from model.documents import Document, list_at, text_at
 from model.states import FailureState, Mode
 
@@ -105,8 +106,12 @@ def apply(command: Apply, hands: Hands) -> int:
 
 
 def known_run(engine: Engine, run: str) -> Document:
-    """The run document. Raises `Failed` for a run of which the ledger knows nothing."""
-    if (document := engine.document(run)) is not None:
+    """The run document. Raises `Failed` for a run of which the ledger knows nothing, or nothing that can be read."""
+    try:
+        document = engine.document(run)
+    except UnreadableRecord as error:
+        raise Failed(f"the record of run {shown(run)} cannot be used: {error}") from error
+    if document is not None:
         return document
     near = get_close_matches(run, engine.ledger.runs(200), n=1)
     hint = f"did you mean {near[0]}?" if near else "`patchwright runs` lists those there are"

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from model.documents import Document, Json
 from model.findings import Finding, Unknown
@@ -70,6 +70,9 @@ def format_seconds(value: timedelta) -> float:
     return value.total_seconds()
 
 
+_HASH: Final = "planHash"
+
+
 class UnreadableRecord(Exception):
     """A stored value is not of this version's shape; it was edited by hand or written by another version."""
 
@@ -78,8 +81,9 @@ type Storable = Finding | Unknown | Advice | Declined | Treatment
 
 
 def to_json(value: Storable) -> Document:
-    """A value as a JSON object."""
-    return cast("Document", _converter().unstructure(value))
+    """A value as a JSON object. A treatment bears the hash of its plan, so that an edit by hand shows."""
+    document = cast("Document", _converter().unstructure(value))
+    return {**document, _HASH: document_hash(document["plan"])} if isinstance(value, Treatment) else document
 
 
 def document_hash(document: Json) -> str:
@@ -92,8 +96,13 @@ def from_json[T: Storable](kind: type[T], document: Document) -> T:
     """The value that `to_json` wrote.
 
     Raises:
-        UnreadableRecord: the document has another shape; the message says where.
+        UnreadableRecord: the document has another shape, and the message says where; or a plan in it is not the one
+            that was written.
     """
+    if kind is Treatment and _HASH in document:
+        said, document = document[_HASH], {name: value for name, value in document.items() if name != _HASH}
+        if said != document_hash(document.get("plan")):
+            raise UnreadableRecord("Treatment: the plan is not the one that was recorded: it was changed since")
     from cattrs import transform_error  # noqa: PLC0415 - as above
     from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, StructureHandlerNotFoundError  # noqa: PLC0415
 
