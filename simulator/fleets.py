@@ -11,7 +11,18 @@ from typing import Final
 
 from model.states import FailureState
 from simulator.fleet import Fleet
-from simulator.stories import agents, identities, starts, subscriptions, windows
+from simulator.stories import (
+    agents,
+    groups,
+    identities,
+    linux,
+    portal,
+    starts,
+    subscriptions,
+    updates,
+    windows,
+    workspaces,
+)
 from simulator.stories.book import Book, Story
 
 _FIRST_STATES: Final = (
@@ -29,6 +40,10 @@ _FIRST_STATES: Final = (
     FailureState.HYBRID_AGENT_EVENT_4502,
 )
 """Of these the truth of every estate is complete."""
+INSIDE: Final = frozenset({FailureState.INSTALLED_BUT_NOT_FOUND, FailureState.KB2267602_MISSING})
+"""Only the inside of machines shows these, and no generated machine has them."""
+LARGE: Final = 100
+"""From so many machines on, an estate tells of every state; smaller ones tell of the first ones only."""
 DEFAULT_NOW: Final = datetime(2026, 3, 10, 6, 0, tzinfo=UTC)
 
 
@@ -44,11 +59,16 @@ def generate(machines: int, seed: int, *, now: datetime = DEFAULT_NOW, injured: 
         raise ValueError(f"the injured share is from 0 to 0.5, not {injured}")
     estate = Book(machines, seed, now)
     _tell(estate, *(story for story in _STORIES if injured or not story.injury))
+    if machines < LARGE:
+        return estate.fleet(_FIRST_STATES)
+    _tell(estate, *(story for story in _LARGE_STORIES if injured or not story.injury))
     while estate.injured < machines * injured and estate.room > machines // 2:
         _tell(estate, *_MORE_INJURIES)
     for _ in range(machines // 1000):
-        _tell(estate, *(story for story in _STORIES if story.machines and not story.injury))
-    return estate.fleet(_FIRST_STATES)
+        _tell(estate, *(story for story in (*_STORIES, *_LARGE_STORIES) if story.machines and not story.injury))
+    if injured:
+        estate.last.append(workspaces.befalls)
+    return estate.fleet(frozenset(FailureState) - INSIDE)
 
 
 def sample() -> Fleet:
@@ -109,6 +129,18 @@ _STORIES: Final = (
     Story(0, subscriptions.another_tenant, injury=True),
     Story(7, agents.complaining_agents, injury=True),
 )
+
+_LARGE_STORIES: Final = tuple(
+    sorted(
+        (
+            story
+            for area in (portal, identities, starts, subscriptions, updates, linux, agents, groups)
+            for story in area.STORIES
+        ),
+        key=lambda story: not story.injury,
+    )
+)
+"""Injuries first here, too: a state must not be missing for want of room."""
 
 _MORE_INJURIES: Final = (
     Story(1, identities.source_id_changed_once, injury=True),

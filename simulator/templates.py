@@ -1,4 +1,4 @@
-"""Bodies of Resource Manager documents and rows of log tables, in the form in which Azure gives them.
+"""Bodies of Resource Manager documents, in the form in which Azure gives them; rows of logs are in `rows.py`.
 
 Pure functions: a value in, a new document out. No two documents share a list or an object, so that a server may edit
 one in place.
@@ -6,8 +6,8 @@ one in place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -28,11 +28,6 @@ def arm_time(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0+00:00")
 
 
-def log_time(when: datetime) -> str:
-    """Milliseconds and `Z`, as Log Analytics writes them."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vm:
     """A virtual machine and the agent inside it, as far as documents and rows tell."""
@@ -51,6 +46,11 @@ class Vm:
     vmuuid: str
     """The VM's own id as the guest reports it; some Linux distributions swap the first three groups."""
     running: bool = True
+    os_name: str = ""
+    """What the agent calls its operating system, where it is not the usual one."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    started: datetime | None = None
+    """When it was started last, where the instance view says so."""
 
     @property
     def key(self) -> str:
@@ -65,12 +65,19 @@ def virtual_machine(vm: Vm) -> Document:
     windows = vm.os == "Windows"
     power = ("PowerState/running", "VM running") if vm.running else ("PowerState/deallocated", "VM deallocated")
     short = vm.computer.split(".", 1)[0]
+    provisioned: Document = {
+        "code": "ProvisioningState/succeeded",
+        "level": "Info",
+        "displayStatus": "Provisioning succeeded",
+    }
+    if vm.started:
+        provisioned["time"] = arm_time(vm.started)
     instance_view: Document = {
         "computerName": short,
         "osName": "Windows Server 2019 Datacenter" if windows else "ubuntu",
         "osVersion": "10.0.17763.5458" if windows else "20.04",
         "statuses": [
-            {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"},
+            provisioned,
             {"code": power[0], "level": "Info", "displayStatus": power[1]},
         ],
         "vmAgent": {
@@ -87,7 +94,7 @@ def virtual_machine(vm: Vm) -> Document:
         "name": vm.name,
         "type": "Microsoft.Compute/virtualMachines",
         "location": LOCATION,
-        "tags": {},
+        "tags": dict(vm.tags),
         "properties": {
             "vmId": vm.vm_id,
             "provisioningState": "Succeeded",
@@ -154,6 +161,17 @@ class Schedule:
                 return self.next_run
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a deployment installs and does, where it is not the usual."""
+
+    packages: str = "Critical, Security, Other"
+    """Classifications of Linux packages."""
+    excluded: tuple[str, ...] = ()
+    """Masks of Linux packages that are left out."""
+    reboot: str = "IfRequired"
+
+
 def deployment(
     account: str,
     name: str,
@@ -164,17 +182,19 @@ def deployment(
     created: datetime,
     modified: datetime,
     query_scopes: Sequence[str] = (),
+    options: Options | None = None,
 ) -> Document:
     """A software update configuration; `scheduleInfo` as a GET of one gives it."""
+    options = options or Options()
     windows: Document = {
         "includedUpdateClassifications": "Critical, Security, UpdateRollup",
         "excludedKbNumbers": [],
         "includedKbNumbers": [],
-        "rebootSetting": "IfRequired",
+        "rebootSetting": options.reboot,
     }
     linux: Document = {
-        "includedPackageClassifications": "Critical, Security, Other",
-        "excludedPackageNameMasks": [],
+        "includedPackageClassifications": options.packages,
+        "excludedPackageNameMasks": list(options.excluded),
         "includedPackageNameMasks": [],
         "rebootSetting": "IfRequired",
     }
@@ -267,10 +287,11 @@ def update_run(
 
 def machine_run(
     account: str, machine_run_id: str, run_id: str, name: str, vm: Vm, *, job_id: str, status: str, source_id: str,
-    start: datetime, end: datetime, duration: timedelta,
+    start: datetime, end: datetime, duration: timedelta, error: str = "",
 ) -> Document:  # fmt: skip
     started = status != "FailedToStart"
-    error: Document | None = None if started else {"code": None, "message": NO_WORKER_GROUP}
+    text = error or ("" if started else NO_WORKER_GROUP)
+    said: Document | None = {"code": None, "message": text} if text else None
     return {
         "id": f"{account}/softwareUpdateConfigurationMachineRuns/{machine_run_id}",
         "name": machine_run_id,
@@ -287,11 +308,71 @@ def machine_run(
             "endTime": arm_time(end),
             "configuredDuration": format_duration(duration),
             "job": {"id": job_id} if started else None,
-            "error": error,
+            "error": said,
             "creationTime": arm_time(start),
             "createdBy": "",
             "lastModifiedBy": "",
             "lastModifiedTime": arm_time(end),
+        },
+    }
+
+
+def job(
+    account: str, job_id: str, runbook: str, *, status: str, start: datetime, end: datetime, output: str
+) -> Document:
+    """A job of the account; `output` is what the service gives for it separately, as plain text."""
+    return {
+        "id": f"{account}/jobs/{job_id}",
+        "name": job_id,
+        "type": "Microsoft.Automation/AutomationAccounts/Jobs",
+        "properties": {
+            "jobId": job_id,
+            "runbook": {"name": runbook},
+            "provisioningState": "Succeeded",
+            "status": status,
+            "creationTime": arm_time(start),
+            "startTime": arm_time(start),
+            "endTime": arm_time(end),
+            "lastModifiedTime": arm_time(end),
+        },
+        "output": output,
+    }
+
+
+def agent_extension(vm: Vm, kind: str, workspace_guid: str, *, name: str = "", publisher: str = "") -> Document:
+    """The extension that put an agent onto a VM; `kind` is `MicrosoftMonitoringAgent`, `OmsAgentForLinux` or newer."""
+    return {
+        "id": f"{vm.id}/extensions/{name or kind}",
+        "name": name or kind,
+        "type": "Microsoft.Compute/virtualMachines/extensions",
+        "location": LOCATION,
+        "properties": {
+            "publisher": publisher or "Microsoft.EnterpriseCloud.Monitoring",
+            "type": kind,
+            "typeHandlerVersion": "1.0",
+            "autoUpgradeMinorVersion": True,
+            "settings": {"workspaceId": workspace_guid} if workspace_guid else {},
+            "provisioningState": "Succeeded",
+        },
+    }
+
+
+def change(vm: Vm, change_id: str, when: datetime, kind: str, before: Mapping[str, str]) -> Document:
+    """What Resource Graph keeps of a change: `kind` is `Create` or `Update`, `before` the values by their paths."""
+    changes: Document = {
+        path: {"previousValue": value, "newValue": None, "changeCategory": "User", "propertyChangeType": "Update"}
+        for path, value in before.items()
+    }
+    return {
+        "id": f"{vm.id}/providers/Microsoft.Resources/changes/{change_id}",
+        "name": change_id,
+        "type": "Microsoft.Resources/changes",
+        "properties": {
+            "targetResourceId": vm.id,
+            "targetResourceType": "Microsoft.Compute/virtualMachines",
+            "changeType": kind,
+            "changeAttributes": {"timestamp": arm_time(when), "changesCount": len(before)},
+            "changes": changes,
         },
     }
 
@@ -318,7 +399,19 @@ def subscription(guid: str, name: str, tenant: str) -> Document:
     }
 
 
-def automation_account(account: str, workspace: str) -> list[Document]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How the workspace is, and how account and solution hang together with it."""
+
+    ingestion: str = "RespectQuota"
+    quota_gb: float = -1.0
+    account_links: bool = True
+    workspace_links: bool = True
+    has_solution: bool = True
+    pack_enabled: bool = True
+
+
+def automation_account(account: str, workspace: str, condition: Condition) -> list[Document]:
     """The account and its link to the workspace."""
     return [
         {
@@ -331,18 +424,25 @@ def automation_account(account: str, workspace: str) -> list[Document]:
         {
             "id": f"{account}/linkedWorkspace",
             "type": "Microsoft.Automation/automationAccounts/linkedWorkspace",
-            "linkedWorkspaceId": workspace,
+            "linkedWorkspaceId": workspace if condition.account_links else "",
         },
     ]
 
 
 def log_workspace(
-    workspace: str, guid: str, account: str, *, in_scope: Sequence[str], quota_reset: datetime, etag: str
+    workspace: str,
+    guid: str,
+    account: str,
+    *,
+    in_scope: Sequence[str],
+    quota_reset: datetime,
+    etag: str,
+    condition: Condition,
 ) -> list[Document]:
     """The workspace with its link to the account, the Updates solution, and the saved search that is its scope."""
     name = workspace.rsplit("/", 1)[1]
     members = ", ".join(f'"{vmuuid}"' for vmuuid in in_scope)
-    return [
+    documents: list[Document] = [
         {
             "id": workspace,
             "name": name,
@@ -354,33 +454,18 @@ def log_workspace(
                 "sku": {"name": "PerGB2018"},
                 "retentionInDays": 31,
                 "workspaceCapping": {
-                    "dailyQuotaGb": -1.0,
+                    "dailyQuotaGb": condition.quota_gb,
                     "quotaNextResetTime": arm_time(quota_reset),
-                    "dataIngestionStatus": "RespectQuota",
+                    "dataIngestionStatus": condition.ingestion,
                 },
             },
-        },
-        {
-            "id": f"{workspace}/linkedServices/Automation",
-            "name": f"{name}/Automation",
-            "type": "Microsoft.OperationalInsights/workspaces/linkedServices",
-            "properties": {"resourceId": account, "provisioningState": "Succeeded"},
         },
         {
             "id": f"{workspace}/intelligencePacks/Updates",
             "type": "Microsoft.OperationalInsights/workspaces/intelligencePacks",
             "name": "Updates",
-            "enabled": True,
+            "enabled": condition.pack_enabled,
             "displayName": "Update Management",
-        },
-        {
-            "id": f"{workspace.split('/providers/', 1)[0]}/providers/Microsoft.OperationsManagement/solutions/"
-            f"Updates({name})",
-            "name": f"Updates({name})",
-            "type": "Microsoft.OperationsManagement/solutions",
-            "location": LOCATION,
-            "plan": {"name": "Updates", "product": "OMSGallery/Updates", "publisher": "Microsoft", "promotionCode": ""},
-            "properties": {"workspaceResourceId": workspace, "provisioningState": "Succeeded"},
         },
         {
             "id": f"{workspace}/savedSearches/updates|microsoftdefaultcomputergroup",
@@ -397,127 +482,30 @@ def log_workspace(
             },
         },
     ]
-
-
-def _row(table: str, vm: Vm, source_id: str, when: datetime) -> Document:
-    """The columns that every table of the agent has."""
-    resource_id = vm.key
-    parts = resource_id.split("/")
-    return {
-        "TimeGenerated": log_time(when),
-        "Computer": vm.computer,
-        "SourceComputerId": source_id,
-        "ResourceId": resource_id,
-        "_ResourceId": resource_id,
-        "SubscriptionId": parts[2],
-        "ResourceGroup": parts[4],
-        "Resource": parts[8],
-        "ResourceProvider": "Microsoft.Compute",
-        "ResourceType": "virtualMachines",
-        "VMUUID": vm.vmuuid,
-        "ComputerEnvironment": "Azure",
-        "Type": table,
-    }
-
-
-def heartbeat(vm: Vm, source_id: str, when: datetime, workspace_guid: str, *, new_agent: bool = False) -> Document:
-    """One beat; `new_agent` is the Azure Monitor Agent, which never carries the `updates` solution."""
-    windows = vm.os == "Windows"
-    return _row("Heartbeat", vm, source_id, when) | {
-        "OSType": vm.os,
-        "Category": "Azure Monitor Agent" if new_agent else "Direct Agent",
-        "OSName": "Windows Server 2019 Datacenter" if windows else "Ubuntu",
-        "OSMajorVersion": "10" if windows else "20",
-        "OSMinorVersion": "0",
-        "Version": "1.24.0.0" if new_agent else "10.20.18069.0" if windows else "1.14.23-0",
-        "ComputerIP": vm.ip,
-        "Solutions": "" if new_agent else '"security", "changeTracking", "updates"',
-        "SourceSystem": "OpsManager" if windows else "Linux",
-        "SCAgentChannel": "Direct",
-        "ManagementGroupName": f"AOI-{workspace_guid}",
-        "TenantId": workspace_guid,
-        "IsGatewayInstalled": False,
-    }
-
-
-def needed_update(vm: Vm, when: datetime, update_id: str, published: datetime) -> Document:
-    windows = vm.os == "Windows"
-    return _row("Update", vm, vm.source_id, when) | {
-        "OSType": vm.os,
-        "Title": "2026-02 Cumulative Update for Windows Server 2019" if windows else "openssl",
-        "KBID": "5034768" if windows else "",
-        "Classification": "Security Updates",
-        "UpdateState": "Needed",
-        "Approved": True,
-        "ApprovalSource": "Microsoft Update",
-        "Optional": False,
-        "UpdateID": update_id,
-        "Product": "Windows Server 2019" if windows else "openssl",
-        "ProductArch": "",
-        "PublishedDate": log_time(published),
-    }
-
-
-def update_summary(vm: Vm, when: datetime) -> Document:
-    windows = vm.os == "Windows"
-    return _row("UpdateSummary", vm, vm.source_id, when) | {
-        "OsVersion": "10.0.17763" if windows else "20.04",
-        "WindowsUpdateSetting": "Notify before installation" if windows else "",
-        "WSUSServer": "",
-        "RestartPending": False,
-        "TotalUpdatesMissing": 1,
-        "SecurityUpdatesMissing": 1,
-        "CriticalUpdatesMissing": 0,
-        "OtherUpdatesMissing": 0,
-    }
-
-
-def start_event(vm: Vm, when: datetime) -> Document:
-    return _row("Event", vm, vm.source_id, when) | {
-        "EventLog": "System",
-        "EventID": 6005,
-        "EventLevelName": "Information",
-        "Source": "EventLog",
-        "RenderedDescription": "The Event log service was started.",
-    }
-
-
-def agent_event(vm: Vm, when: datetime, log: str, event: int, text: str) -> Document:
-    """What the machine's agent writes into one of its own logs."""
-    return _row("Event", vm, vm.source_id, when) | {
-        "EventLog": log,
-        "EventID": event,
-        "EventLevelName": "Error" if event in {4502, 15011} else "Information",
-        "Source": "Health Service Modules" if log == "Operations Manager" else "Microsoft-SMA",
-        "RenderedDescription": text,
-    }
-
-
-def operation(vm: Vm, when: datetime) -> Document:
-    """What the workspace writes about itself when all is well."""
-    return {
-        "TimeGenerated": log_time(when),
-        "Computer": vm.computer,
-        "OperationCategory": "Data Collection Status",
-        "OperationStatus": "Succeeded",
-        "Detail": "Data collection resumed",
-        "Solution": "LogManagement",
-        "Type": "Operation",
-    }
-
-
-def update_progress(
-    vm: Vm, when: datetime, run_id: str, name: str, *, update_id: str, kb: str, status: str, error: str = ""
-) -> Document:
-    return _row("UpdateRunProgress", vm, vm.source_id, when) | {
-        "OSType": vm.os,
-        "CorrelationId": run_id,
-        "UpdateRunName": name,
-        "UpdateId": update_id,
-        "KBID": kb,
-        "Title": f"KB{kb}",
-        "InstallationStatus": status,
-        "ErrorResult": error,
-        "Product": "",
-        "SucceededOnRetry": False,
-    }
+    if condition.workspace_links:
+        documents.append(
+            {
+                "id": f"{workspace}/linkedServices/Automation",
+                "name": f"{name}/Automation",
+                "type": "Microsoft.OperationalInsights/workspaces/linkedServices",
+                "properties": {"resourceId": account, "provisioningState": "Succeeded"},
+            }
+        )
+    if condition.has_solution:
+        documents.append(
+            {
+                "id": f"{workspace.split('/providers/', 1)[0]}/providers/Microsoft.OperationsManagement/solutions/"
+                f"Updates({name})",
+                "name": f"Updates({name})",
+                "type": "Microsoft.OperationsManagement/solutions",
+                "location": LOCATION,
+                "plan": {
+                    "name": "Updates",
+                    "product": "OMSGallery/Updates",
+                    "publisher": "Microsoft",
+                    "promotionCode": "",
+                },
+                "properties": {"workspaceResourceId": workspace, "provisioningState": "Succeeded"},
+            }
+        )
+    return documents

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from model.states import FailureState
-from simulator import templates
+from simulator import rows
 from simulator.draft import DAY, HOUR, Draft, Part, Run
 from simulator.fleet import Fleet
 from simulator.templates import Schedule, Vm
@@ -44,19 +43,39 @@ class Book(Draft):
         self.ordinary: dict[str, list[Vm]] = {"Windows": [], "Linux": []}
         """Machines that the general deployments name."""
         self.changed: list[Changed] = []
+        self.last: list[Callable[[Book], None]] = []
+        """What is told when everything else is written."""
         self.base = self.ordinary_machine("Windows")
         """Healthy; lent to stories that need another machine beside their own."""
         self.starts(self.base, self.now - 20 * DAY)
         self.complains(self.base, "Received configuration", event=5002, hours=2)
         self.complains(self.base, "The worker started", log="Microsoft-SMA/Operational", event=15003, hours=2)
-        when = self.now - 20 * HOUR
-        self.rows["Operation"].append((when, partial(templates.operation, self.base, when)))
+        self.reports(self.now - 20 * HOUR, rows.RESUMED, computer=self.base.computer)
 
     def ordinary_machine(self, system: str) -> Vm:
         vm = self.machine(self.rng.choice(ROLES[system]), system)
         self.lives(vm)
         self.ordinary[system].append(vm)
         return vm
+
+    def weekly(self, hours: int = 2) -> Schedule:
+        """Some day of the week, at a quiet hour."""
+        return Schedule(every="Week", next_run=self.later("Week"), duration=hours * HOUR)
+
+    def since(self, days: int) -> datetime:
+        """So many days ago, and some hours: an agent of which a row a day is kept has beaten within the last day."""
+        return self.now - days * DAY - timedelta(minutes=self.rng.randint(70, 600))
+
+    def elsewhere(self, vm: Vm, group: str, *, name: str = "", vm_id: str = "") -> Vm:
+        """The same agent under another resource id; another machine where it has another `vm_id`."""
+        home = vm.id.split("/resourceGroups/")[0]
+        return replace(
+            vm,
+            id=f"{home}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name or vm.name}",
+            vm_id=vm_id or vm.vm_id,
+            vmuuid=vm_id or vm.vm_id,
+            running=True,
+        )
 
     def fleet(self, states: Iterable[FailureState]) -> Fleet:
         """Fill up with ordinary machines, deploy updates to all that no story keeps apart, and close the book.
@@ -68,7 +87,9 @@ class Book(Draft):
         for system, vms in self.ordinary.items():
             if vms:
                 self._general_deployments(system, vms)
-        return self.finished(states)
+        for tell in self.last:
+            tell(self)
+        return self.finished(sorted(states))
 
     def _general_deployments(self, system: str, vms: list[Vm]) -> None:
         """Weekly ones for everybody, each with its share of the machines that lost their identity."""

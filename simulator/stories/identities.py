@@ -8,7 +8,7 @@ from typing import Final
 
 from model.states import FailureState
 from simulator.draft import DAY, HOUR, Part, Run
-from simulator.stories.book import ROLES, Book, Changed
+from simulator.stories.book import ROLES, Book, Changed, Story
 from simulator.templates import Schedule, Vm
 
 _CLONE: Final = FailureState.CLONED_MACHINE
@@ -136,7 +136,7 @@ def swapped_byte_order(book: Book) -> None:
 
 def moved(book: Book) -> None:
     vm = book.machine("crm")
-    there = _in_group(vm, "rg-legacy", vm.name)
+    there = book.elsewhere(vm, "rg-legacy")
     hours_ago = book.now - book.rng.randint(3, 9) * HOUR
     book.beats(there, since=book.now - 3 * DAY, until=hours_ago)
     book.beats(vm, since=hours_ago + timedelta(minutes=5))
@@ -146,7 +146,7 @@ def moved(book: Book) -> None:
 
 def restored_from_backup(book: Book) -> None:
     vm = book.machine("doc")
-    gone = _in_group(vm, "rg-doc", f"{vm.name}-old", book.guid("gone", vm.id))
+    gone = book.elsewhere(vm, "rg-doc", name=f"{vm.name}-old", vm_id=book.guid("gone", vm.id))
     book.beats(gone, since=book.now - 9 * DAY, until=book.now - 4 * DAY)
     book.beats(vm, since=book.now - 3 * DAY)
     book.is_assessed(vm)
@@ -154,15 +154,45 @@ def restored_from_backup(book: Book) -> None:
     book.is_spared([_ID, _CLONE], [vm.key, gone.key], why)
 
 
-def _in_group(vm: Vm, group: str, name: str, vm_id: str = "") -> Vm:
-    """The same agent under another resource id; another machine where it has another `vm_id`."""
-    subscription = vm.id.split("/", 3)[2]
-    return Vm(
-        id=f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}",
-        computer=vm.computer,
-        vm_id=vm_id or vm.vm_id,
-        source_id=vm.source_id,
-        os=vm.os,
-        ip=vm.ip,
-        vmuuid=vm_id or vm.vm_id,
-    )
+def clones_and_one_that_is_retired(book: Book) -> None:
+    """Three of one image, and one of them has been off for days; a pair of which only one is left."""
+    for count in (3, 2):
+        first = book.machine("kiosk", group="rg-kiosk")
+        others = [
+            book.machine("kiosk", group="rg-kiosk", source_id=first.source_id, has_group=False, running=number > 0)
+            for number in range(count - 1)
+        ]
+        retired = others[0]
+        book.beats(retired, since=book.now - 20 * DAY, until=book.now - 10 * DAY)
+        alive = [first, *others[1:]]
+        for vm in alive:
+            book.lives(vm, days=2)
+        why = "one image's identity, but the other machines with it have been off for days"
+        book.is_spared([_CLONE, _ID, FailureState.NO_HEARTBEAT], [retired.key], "it has been off for days")
+        if len(alive) == 1:
+            book.is_spared([_CLONE], [first.key], why)
+        else:
+            for vm in alive:
+                book.suffers(_CLONE, vm.key, "plan", "one SourceComputerId, two machines that beat; a third is off")
+
+
+def stopped_with_another_identity(book: Book) -> None:
+    """It took another identity and was switched off before its deployment ran: it starts nothing under any."""
+    schedule = book.weekly()
+    vm = book.machine("till", running=False, worker_seen=schedule.run(1) - 9 * HOUR)
+    was = book.guid("old agent", vm.id)
+    changed = schedule.run(1) - 3 * DAY
+    book.beats(vm, since=changed - 5 * DAY, until=changed - HOUR, source_id=was)
+    book.beats(vm, since=changed, until=schedule.run(1) - 9 * HOUR)
+    before = Run(parts={vm.id: Part(source_id=was)})
+    failed = Run(parts={vm.id: Part(status="FailedToStart", source_id=was)})
+    book.deployment(f"Weekly-{vm.name}", [vm, book.base], schedule, [before, failed])
+    book.suffers(FailureState.VM_STOPPED, vm.key, "advice", "stopped when its deployment ran; its identity is second")
+    book.is_spared([_ID], [vm.key], "it is stopped, which comes before its other identity")
+
+
+STORIES: Final = (
+    Story(5, clones_and_one_that_is_retired, injury=True),
+    Story(1, stopped_with_another_identity, injury=True),
+)
+"""Those of large estates, beside the first ones."""

@@ -7,8 +7,8 @@ from typing import Final
 
 from model.states import FailureState
 from simulator import templates
-from simulator.draft import HOUR
-from simulator.stories.book import Book
+from simulator.draft import HOUR, Part, Run
+from simulator.stories.book import Book, Story
 from simulator.templates import Schedule
 
 _RP: Final = FailureState.AUTOMATION_RP_NOT_REGISTERED
@@ -49,3 +49,18 @@ def registering_provider(book: Book) -> None:
     coming = book.subscriptions[-1]
     book.registration[coming] = "Registering"
     book.is_spared([_RP], [f"/subscriptions/{coming}"], "Registering is on its way")
+
+
+def runs_without_a_provider(book: Book) -> None:
+    """A deployment whose dynamic query names a subscription without the provider: its runs fail for that."""
+    undone = book.subscriptions[-2]
+    scope = [f"/subscriptions/{undone}/resourceGroups/rg-shop"]
+    name = book.name("Dynamic-Shop")
+    failed = Run(parts={"": Part(status="Failed")})
+    target = book.deployment(name, [], book.weekly(), [failed, failed], query_scopes=scope)
+    others = [FailureState.MAINTENANCE_WINDOW_EXCEEDED, _TENANT, FailureState.LINUX_CLASSIFICATION_CAVEAT]
+    book.is_spared(others, [target], "the provider is not registered where its query looks")
+
+
+STORIES: Final = (Story(0, runs_without_a_provider),)
+"""Those of large estates, beside the first ones."""

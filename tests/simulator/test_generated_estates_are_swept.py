@@ -3,6 +3,7 @@ from, and what it applies heals."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,17 @@ from typing import Any
 import pytest
 
 import composition
+from bench.ground_truth import judged
+from bench.ground_truth import swept as dry_run
 from engine.engine import Engine
 from engine.inline import drive
 from engine.process import PROCESSES
 from engine.requests import SweepRequest, new_run_id
 from engine.run_document import run_document
 from engine.settings import Settings
+from model.states import FailureState
 from simulator.fleet import Fleet
-from simulator.fleets import generate, sample
+from simulator.fleets import INSIDE, generate, sample
 from simulator.serve import running
 from tests.builders import ALL_OPTED_IN
 from tests.simulator.estate_oracle import told
@@ -38,9 +42,9 @@ def an_engine(fleet: Fleet, folder: Path, **settings: str) -> Iterator[Engine]:
         yield composition.build(Settings.from_env(environment))
 
 
-def swept(engine: Engine, *, dry_run: bool) -> dict[str, Any]:
+def swept(engine: Engine, *, applies: bool) -> dict[str, Any]:
     """The run document of a sweep that was driven to its end."""
-    request = SweepRequest(run=new_run_id(engine.clock.now()), trigger="cli", dry_run=dry_run)
+    request = SweepRequest(run=new_run_id(engine.clock.now()), trigger="cli", dry_run=not applies)
     engine.accept(request)
     drive(PROCESSES["sweep"](request.document), engine.activities, engine.clock)
     document = run_document(engine.ledger.entries(request.run))
@@ -48,29 +52,52 @@ def swept(engine: Engine, *, dry_run: bool) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(("machines", "seed"), [(1, 1), (7, 2), (20, 3), (24, 4), (60, 5), (400, 6)])
-def test_a_sweep_finds_what_an_estate_suffers_from_and_nothing_else(machines: int, seed: int, tmp_path: Path) -> None:
-    """Every injury is found and gets a plan, or the advice where there is none; no decoy is; nothing is unknown."""
-    fleet = generate(machines, seed)
-    with an_engine(fleet, tmp_path) as engine:
-        run = swept(engine, dry_run=True)
+# Of ten seeds, the last three have something wrong with the workspace, which explains or hides much of the rest.
+LARGE = ((150, 1), (150, 7), (150, 8), (150, 9))
 
-    followed = {
-        tuple(each["finding"].split(":", 1)): then
-        for then, listed in (("plan", run["plans"]), ("advice", run["advice"]))
-        for each in listed
+
+@pytest.mark.parametrize(("machines", "seed"), [(1, 1), (7, 2), (20, 3), (24, 4), (60, 5), *LARGE])
+def test_a_sweep_finds_what_an_estate_suffers_from_and_nothing_else(machines: int, seed: int) -> None:
+    """Every injury is found and gets a plan, or the advice where there is none; no decoy is, nor what is explained."""
+    fleet = generate(machines, seed)
+    verdict = judged(fleet, dry_run(fleet))
+
+    assert verdict.found == verdict.injured
+    assert verdict.followed == verdict.meant
+    assert not verdict.doubted
+
+
+def test_every_state_that_logs_and_resource_manager_show_is_there_to_be_found() -> None:
+    """Those that only the inside of a machine shows are left out, and the estates say so."""
+    truths: list[dict[str, Any]] = [dict(generate(machines, seed).truth or {}) for machines, seed in LARGE]
+    injured = {each["state"] for truth in truths for each in truth["found"]}
+
+    assert injured == {*FailureState} - INSIDE
+    assert all(injured == {*truth["states"]} for truth in truths)
+
+
+def test_a_workspace_over_its_quota_explains_the_machines_that_fell_silent_with_it() -> None:
+    """They are listed and counted under the one finding, up to fifty by name."""
+    fleet = generate(150, 7)
+    (quota,) = (each for each in dry_run(fleet)["findings"] if each["state"] == "workspace-over-quota")
+    beating = {str(row["_ResourceId"]) for row in fleet.logs["Heartbeat"] if str(row["Category"]) == "Direct Agent"}
+    running = {
+        str(each["id"]).lower()
+        for each in fleet.documents
+        if str(each["type"]).endswith("/virtualMachines") and '"PowerState/running"' in json.dumps(each)
     }
-    assert {(each["state"], each["target"]) for each in run["findings"]} == told(fleet).found.keys()
-    assert followed == told(fleet).found
-    assert run["unknown"] == []
+
+    assert quota["evidence"]["machineCount"] == len(beating & running)
+    assert len(quota["evidence"]["machines"]) == 50
+    assert {*quota["evidence"]["machines"]} < beating & running
 
 
 def test_what_a_sweep_of_the_sample_applies_heals(tmp_path: Path) -> None:
     """With the limits as they are set by default: all that has a plan is remediated, the rest is for a person."""
     fleet = sample()
     with an_engine(fleet, tmp_path, DRY_RUN="false") as engine:
-        outcomes = {each["finding"]: each["outcome"] for each in swept(engine, dry_run=False)["outcomes"]}
-        left = {each["target"] for each in swept(engine, dry_run=True)["findings"]}
+        outcomes = {each["finding"]: each["outcome"] for each in swept(engine, applies=True)["outcomes"]}
+        left = {each["target"] for each in swept(engine, applies=False)["findings"]}
 
     hoped = {f"{state}:{target}": then for (state, target), then in told(fleet).found.items()}
     assert Counter(outcomes.values()) == Counter(
