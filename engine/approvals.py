@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final
 
 from engine.journal import Journal, Line, ending
@@ -24,6 +25,8 @@ APPROVAL: Final = "approval"
 """What holds a plan that waits for a person, as guardrails have names."""
 LISTENING: Final = timedelta(minutes=30)
 """The longest wait for an answer before the ledger is looked at again: what was to wake may be lost on its way."""
+_LONGEST: Final = timedelta(days=8)
+"""A day longer than any question stands, so that its end is written down."""
 _RUNS: Final = 500
 """Runs that are looked through for what waits."""
 _ENDING: Final = "answer"
@@ -163,17 +166,21 @@ class Approvals:
         return tuple(
             one
             for one in self.of_run(run)
-            if not one.ended
-            and (one.answer is None or (one.answer.decision is Decision.APPROVE and not one.taken))
+            if not one.ended and (one.answer is None or (one.answer.decision is Decision.APPROVE and not one.taken))
         )
 
     def waiting(self) -> tuple[Approval, ...]:
         """Every question without an answer, oldest first. What nobody answered in time is ended on the way."""
-        found: list[Approval] = []
-        for run in self.journal.ledger.runs(_RUNS):
-            if any(one.answer is None for one in self.of_run(run)):
-                self.conclude(run)
-                found += [one for one in self.of_run(run) if one.answer is None]
+        for run in sorted({one.run for one in self.unanswered()}):
+            self.conclude(run)
+        return self.unanswered()
+
+    def unanswered(self) -> tuple[Approval, ...]:
+        """As `waiting`, with those whose time is over and for whom nobody has written that down yet."""
+        # Ids sort by time: nothing of before this is waited for any more.
+        oldest = f"{self.journal.clock.now() - _LONGEST:%Y%m%dT%H%M%S}"
+        runs = takewhile(lambda run: run >= oldest, self.journal.ledger.runs(_RUNS))
+        found = [one for run in runs for one in self.of_run(run) if one.answer is None]
         return tuple(sorted(found, key=lambda one: (one.asked, one.id)))
 
     def find(self, id_: str) -> Approval:

@@ -12,7 +12,7 @@ import azure.functions as func
 
 from model.documents import list_at, text_at
 from triggers.durable import GET, OPEN, POST, WITH_KEY, Blueprint, Client, new_blueprint
-from triggers.problems import EngineFor, NotReady, Problem, answering, body_of, json_response, only, problem_of
+from triggers.problems import EngineFor, NotReady, Problem, answering, body_of, caller, json_response, only, problem_of
 from triggers.starting import begin
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.requests import SweepRequest
     from engine.undoing import UndoRequest
     from model.documents import Document, Json
+    from model.states import FailureState
 
 log = logging.getLogger("patchwright")
 
@@ -94,7 +95,7 @@ def blueprint(engine: EngineFor) -> Blueprint:
     @answering
     async def list_states(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger hands it in
         """The catalogue of failure states."""
-        return json_response(await asyncio.to_thread(lambda: {"states": [*engine().catalogue.entries()]}))
+        return json_response(await asyncio.to_thread(lambda: {"states": _catalogue(engine())}))
 
     # Open to everyone, like a probe has to be: it says which settings are wrong, never what is in them.
     @functions.route(route="health", methods=GET, auth_level=OPEN)
@@ -111,6 +112,12 @@ def blueprint(engine: EngineFor) -> Blueprint:
         return json_response(document())
 
     return functions
+
+
+def _catalogue(engine: Engine) -> list[Json]:
+    pauses = {pause.state: pause.document for pause in engine.switch.pauses()}
+    paused = pauses.get("")
+    return [{**entry, "paused": paused or pauses.get(str(entry["id"]))} for entry in engine.catalogue.entries()]
 
 
 def _accepted(run: str) -> func.HttpResponse:
@@ -132,7 +139,7 @@ def _sweep_request(engine: Engine, req: func.HttpRequest) -> SweepRequest:
     if "machines" in body and machines is None:
         raise Problem(400, "must be a list; leave it out for all machines", field="machines")
     selected = None if machines is None else machines_in(machines, "machines")
-    if not dry_run and (locked := engine.may_write()):
+    if not dry_run and (locked := engine.may_apply(states or ())):
         raise Problem(409, locked, field="dry_run")
     _refuse_a_crowd(engine)
     return SweepRequest(
@@ -141,7 +148,7 @@ def _sweep_request(engine: Engine, req: func.HttpRequest) -> SweepRequest:
         dry_run=dry_run,
         states=states,
         machines=selected,
-        by=_caller(req),
+        by=caller(req),
     )
 
 
@@ -175,7 +182,7 @@ def _apply_request(engine: Engine, req: func.HttpRequest) -> _Apply:
     only(body, {"findings"})
     wanted = _findings(body)
     saved = _document(engine, req)
-    if locked := engine.may_write():
+    if locked := engine.may_apply(_states(saved, wanted)):
         raise Problem(409, locked)
     run, now = str(saved["id"]), engine.clock.now()
     attempt = new_run_id(now)
@@ -184,7 +191,7 @@ def _apply_request(engine: Engine, req: func.HttpRequest) -> _Apply:
     try:
         # Again, now that nobody else can change it.
         _check_applicable(_document(engine, req), wanted)
-        by = _caller(req)
+        by = caller(req)
         engine.accept_apply(run, attempt, wanted, by)
     except BaseException:
         engine.ledger.release(f"apply:{run}", attempt)
@@ -213,7 +220,7 @@ def _undo_request(engine: Engine, req: func.HttpRequest) -> tuple[UndoRequest, s
         trigger="http",
         dry_run=dry_run,
         findings=None if wanted is None else tuple(wanted),
-        by=_caller(req),
+        by=caller(req),
     )
     try:
         return request, engine.undoing.accept(request)
@@ -225,8 +232,22 @@ def _undo_request(engine: Engine, req: func.HttpRequest) -> tuple[UndoRequest, s
         raise Problem(409, str(error)) from error
 
 
+def _states(saved: Document, wanted: list[str] | None) -> list[FailureState]:
+    """The states whose plans are to be applied."""
+    from model.states import FailureState  # noqa: PLC0415 - as above
+
+    keys = (
+        wanted
+        if wanted is not None
+        else [text_at(p, "finding") for p in list_at(saved, "plans") if isinstance(p, dict)]
+    )
+    named = {key.partition(":")[0] for key in keys}
+    return [state for state in FailureState if state.value in named]
+
+
 def _check_applicable(saved: Document, wanted: list[str] | None) -> None:
-    if saved["status"] in {"running", "waiting"}:
+    # What was queued waits for exactly this.
+    if saved["status"] in {"running", "waiting"} and saved.get("waitingFor") != "resume":
         raise Problem(409, f"the run is still {saved['status']}; apply its plan when it is over")
     known = {text_at(plan, "finding") for plan in list_at(saved, "plans") if isinstance(plan, dict)}
     for place, key in enumerate(wanted or []):
@@ -293,6 +314,7 @@ def _health(engine: EngineFor) -> func.HttpResponse:
     try:
         ready = engine()
         ready.ledger.runs(1)
+        pauses: list[Json] = [_without_people(pause.document) for pause in ready.switch.pauses()]
     except Exception as error:  # whatever it is, it is why the app is not ready
         match problem_of(error):
             case NotReady(problems=problems):
@@ -300,9 +322,9 @@ def _health(engine: EngineFor) -> func.HttpResponse:
             case Problem(detail=detail):
                 said = [detail]
         return json_response({"status": "not ready", "problems": said}, 503)
-    return json_response({"status": "ready", "dryRun": ready.settings.dry_run})
+    return json_response({"status": "ready", "dryRun": ready.settings.dry_run, "pauses": pauses})
 
 
-def _caller(req: func.HttpRequest) -> str:
-    """Who asked. Only where App Service's authentication stands before the app is it more than the caller's word."""
-    return str(req.headers.get("x-ms-client-principal-name", ""))[:200]
+def _without_people(pause: Document) -> Document:
+    """Everyone may ask for the app's health, and no name or reason is everyone's business."""
+    return {"state": pause["state"], "since": pause["since"]}

@@ -93,6 +93,49 @@ def _paths() -> Document:
                 "responses": {"202": _accepted(), **_refs(400, 401, 404, 409, 413, 415, 422, 500, 503)},
             }
         },
+        "/approvals": {
+            "get": {
+                "operationId": "list_approvals",
+                "summary": "What waits for a person's answer, oldest first",
+                "responses": {"200": _answer("Approvals", "The list"), **_refs(401, 500, 503)},
+            }
+        },
+        "/approvals/{id}": {
+            "post": {
+                "operationId": "answer_approval",
+                "summary": "Approve or reject a treatment that waits",
+                "description": "Once, and before it expires. What is approved goes on where it waited; just before it "
+                "acts, the estate is read again, and a plan that the world has overtaken ends as `stale`.",
+                "parameters": [run],
+                "requestBody": _json_body("ApprovalRequest", required=True),
+                "responses": {
+                    "200": _answer("Approval", "Rejected"),
+                    "202": {**_answer("Approval", "Approved; the run goes on"), "headers": _location()},
+                    **_refs(400, 401, 404, 409, 413, 415, 500, 503),
+                },
+            }
+        },
+        "/pause": {
+            "post": {
+                "operationId": "pause",
+                "summary": "The kill switch: no step starts any more, in the whole app or for one failure state",
+                "description": "Holds from the answer on, everywhere: it is asked for before every single write. What "
+                "a step has begun already is looked at to its end and listed as `inFlight`; everything else is kept "
+                "and listed as `queued`. Sweeps go on observing.",
+                "requestBody": _json_body("PauseRequest", required=False),
+                "responses": {"200": _answer("Standing", "Paused"), **_refs(400, 401, 413, 415, 422, 500, 503)},
+            }
+        },
+        "/resume": {
+            "post": {
+                "operationId": "resume",
+                "summary": "Lift a pause",
+                "description": "What was queued goes on only with `queued`: true. Each treatment is looked at again "
+                "first; one whose target somebody has changed meanwhile ends as `stale`.",
+                "requestBody": _json_body("ResumeRequest", required=False),
+                "responses": {"200": _answer("Standing", "Resumed"), **_refs(400, 401, 409, 413, 415, 422, 500, 503)},
+            }
+        },
         "/alerts": {
             "post": {
                 "operationId": "receive_alert",
@@ -103,6 +146,35 @@ def _paths() -> Document:
                     "202": {**_answer("AlertAnswer", "A sweep was started"), "headers": _location()},
                     **_refs(400, 401, 413, 415, 500, 503),
                 },
+            }
+        },
+        "/audit": {
+            "get": {
+                "operationId": "list_audit",
+                "summary": "Every decision with its reason, the newest run first",
+                "description": "Who decided what, about what, why, by which plan, and what Azure called the requests. "
+                "The ledger's lines are never changed, so that a page stays what it is.",
+                "parameters": [
+                    {
+                        "name": "limit",
+                        "in": "query",
+                        "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 200},
+                    },
+                    {
+                        "name": "after",
+                        "in": "query",
+                        "description": "`next` of the page before",
+                        "schema": {"type": "string"},
+                    },
+                    {"name": "run", "in": "query", "description": "Only this run", "schema": {"type": "string"}},
+                    {
+                        "name": "since",
+                        "in": "query",
+                        "description": "Only what was decided from then on",
+                        "schema": {"type": "string", "format": "date-time"},
+                    },
+                ],
+                "responses": {"200": _answer("AuditPage", "A page"), **_refs(400, 401, 404, 500, 503)},
             }
         },
         "/states": {
@@ -141,7 +213,7 @@ def _schemas() -> Document:
     maybe: Json = {"type": ["string", "null"]}
     time: Json = {"type": ["string", "null"], "format": "date-time"}
     count: Json = {"type": "integer", "minimum": 0}
-    state: Json = {"type": "string", "enum": [one.value for one in FailureState]}
+    state: Document = {"type": "string", "enum": [one.value for one in FailureState]}
     head: Document = {
         "id": text,
         "trigger": {"type": "string", "enum": ["timer", "alert", "http", "cli"]},
@@ -191,6 +263,78 @@ def _schemas() -> Document:
                 },
                 "dry_run": {"type": "boolean", "default": False, "description": "Only plan and show"},
             }
+        ),
+        "ApprovalRequest": _object(
+            {
+                "decision": {"type": "string", "enum": ["approve", "reject"]},
+                "reason": {"type": "string", "maxLength": 1000, "description": "Recorded, with who and when"},
+                "plan": {
+                    "type": "string",
+                    "description": "The hash of the plan that is meant, from `plans[].hash`; 409 for any other",
+                },
+            },
+            required=["decision", "reason"],
+        ),
+        "Approval": _object(
+            {
+                **dict.fromkeys(("id", "run", "finding", "targetName", "plan", "planHash"), text),
+                "asked": time,
+                "expires": time,
+                "status": {"type": "string", "enum": ["waiting", "approved", "rejected", "expired"]},
+                "by": maybe,
+                "reason": maybe,
+                "answered": time,
+            },
+            required=["id", "run", "finding", "planHash", "expires", "status"],
+        ),
+        "Approvals": _object(
+            {"approvals": {"type": "array", "items": {"$ref": "#/components/schemas/Approval"}}},
+            required=["approvals"],
+        ),
+        "PauseRequest": _object(
+            {
+                "state": {**state, "description": "Left out: the whole app"},
+                "reason": {"type": "string", "maxLength": 1000, "description": "Recorded, with who and when"},
+            }
+        ),
+        "ResumeRequest": _object(
+            {
+                "state": {**state, "description": "Left out: the pause of the whole app"},
+                "reason": {"type": "string", "maxLength": 1000, "description": "Recorded, with who and when"},
+                "queued": {
+                    "type": "boolean",
+                    "default": False,
+                    "description": "Go on with everything that was queued and is not paused any more",
+                },
+            }
+        ),
+        "Pause": {
+            "type": "object",
+            "required": ["state", "since"],
+            "properties": {"state": maybe, "since": time, "by": text, "reason": text},
+        },
+        "Work": _object(
+            {
+                "run": text,
+                "finding": text,
+                "targetName": text,
+                "stepsDone": count,
+                "steps": count,
+                "since": time,
+            },
+            required=["run", "finding", "stepsDone", "steps"],
+        ),
+        "Standing": _object(
+            {
+                "pauses": {"type": "array", "items": {"$ref": "#/components/schemas/Pause"}},
+                "inFlight": {"type": "array", "items": {"$ref": "#/components/schemas/Work"}},
+                "queued": {"type": "array", "items": {"$ref": "#/components/schemas/Work"}},
+                "started": {
+                    "type": "array",
+                    "items": _object({"run": text, "findings": {"type": "array", "items": text}}),
+                },
+            },
+            required=["pauses", "inFlight", "queued"],
         ),
         "Accepted": _object({"id": text}, required=["id"]),
         "Alert": {
@@ -264,6 +408,13 @@ def _schemas() -> Document:
                 "plans": {"type": "array", "items": {"type": "object"}},
                 "advice": {"type": "array", "items": {"type": "object"}},
                 "outcomes": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},
+                "waitingFor": {
+                    "type": ["string", "null"],
+                    "enum": ["approval", "resume", None],
+                    "description": "What a person has to say before a run that waits without a process goes on",
+                },
+                "approvals": {"type": "array", "items": {"$ref": "#/components/schemas/Approval"}},
+                "queued": {"type": "array", "items": text, "description": "Findings whose treatment was set aside"},
                 "steps": {"type": "array", "items": {"type": "object"}},
             },
         },
@@ -291,6 +442,38 @@ def _schemas() -> Document:
                 "at": {"type": "string", "format": "date-time"},
             },
         },
+        "AuditPage": _object(
+            {
+                "records": {"type": "array", "items": {"$ref": "#/components/schemas/AuditRecord"}},
+                "next": {"type": ["string", "null"], "description": "`after` of the next page; null on the last"},
+            },
+            required=["records", "next"],
+        ),
+        "AuditRecord": {
+            "type": "object",
+            "required": ["at", "run", "decision", "reason", "actor", "planHash", "correlationId", "requestIds"],
+            "properties": {
+                "at": {"type": "string", "format": "date-time"},
+                "run": text,
+                "entry": text,
+                "decision": {
+                    "type": "string",
+                    "description": "An outcome; `acted` or `not-acted` of a step; `unknown`; `started`, "
+                    "`asked-to-apply`, `asked-to-undo`, `asked-for-approval`, `approved`, `rejected`, `expired`, "
+                    "`queued`, `paused`, `resumed`",
+                },
+                "reason": maybe,
+                "actor": _object({"kind": maybe, "name": maybe}, required=["kind", "name"]),
+                "finding": maybe,
+                "state": maybe,
+                "target": maybe,
+                "remediation": maybe,
+                "planHash": maybe,
+                "step": {"type": "object"},
+                "correlationId": {"type": "string", "format": "uuid"},
+                "requestIds": {"type": "array", "items": text},
+            },
+        },
         "Catalogue": _object(
             {"states": {"type": "array", "items": {"$ref": "#/components/schemas/State"}}}, required=["states"]
         ),
@@ -300,6 +483,7 @@ def _schemas() -> Document:
             "properties": {
                 "id": state,
                 "mode": {"type": "string", "enum": [one.value for one in Mode]},
+                "paused": {"oneOf": [{"$ref": "#/components/schemas/Pause"}, {"type": "null"}]},
                 "manual": text,
                 "reads": {"type": "array", "items": text},
                 "queries": {"type": "array", "items": text},
@@ -310,6 +494,7 @@ def _schemas() -> Document:
             {
                 "status": {"type": "string", "enum": ["ready", "not ready"]},
                 "dryRun": {"type": "boolean"},
+                "pauses": {"type": "array", "items": {"$ref": "#/components/schemas/Pause"}},
                 "problems": {"type": "array", "items": text},
             },
             required=["status"],
@@ -334,8 +519,9 @@ def _schemas() -> Document:
 _PROBLEMS = {
     400: "The request is not valid; `field` says where",
     401: "The function key is missing or wrong (said by Azure Functions, without a body)",
-    404: "There is no such run",
-    409: "The `DRY_RUN` lock forbids it, or the run is still under way",
+    404: "There is no such run, or no such approval",
+    409: "The `DRY_RUN` lock or the kill switch forbids it, it was answered already or too late, it is about another "
+    "plan, or the run is still under way",
     413: "The body is larger than 1 MiB",
     415: "The content type is not JSON",
     422: "The request names something that the run does not have; `field` says where",

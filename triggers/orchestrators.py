@@ -7,7 +7,7 @@ says and nothing else: no clock but the history's, no request, no log.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Final
+from typing import Final, cast
 
 from engine.process import ACTIVITIES, PROCESSES, Activity, Child, Listen, Sleep
 from model.documents import Document
@@ -69,13 +69,13 @@ def drive(process: str, request: Document, context: Context) -> Orchestration:
     try:
         command = next(commands)
         while True:
+            answer: Document = {}
             if isinstance(command, Listen):
                 yield from _heard(command, context)
-                answer = None
             else:
-                answer = yield _task(command, context)
-            # The answer of a wait is nothing.
-            command = commands.send(answer or {})
+                # The answer of a timer is nothing.
+                answer = cast("Document | None", (yield _task(command, context))) or {}
+            command = commands.send(answer)
     except StopIteration as end:
         result: Document = end.value
         return result
