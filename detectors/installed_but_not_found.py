@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from detectors.inside import a_diagnosis, inside, worth_a_look
 from detectors.log_machines import Reporters
 from detectors.protocol import unreadable
 from detectors.superseded_shown_missing import kb_list
+from model.diagnosis import INSTALLED_UPDATES, Diagnosis, OperatingSystem
 from model.facts import Facts, Reading
-from model.findings import Detection, Unknown
+from model.findings import Detection, Finding, Unknown
 from model.states import FailureState
 
 
@@ -22,7 +24,7 @@ class InstalledButNotFound:
     Evidence: the newest assessment has the update as Installed, and the machine's list of installed updates lacks it.
     Healthy: the list has it. Nothing is broken where it does not: the later update holds all of the earlier one.
     Unknown: an assessment has both a superseded update and its successor as Installed, and the list of installed
-    updates inside the machine is not at hand.
+    updates inside the machine is not at hand, or longer than a diagnosis can tell.
     Source: troubleshooting article, "Updates installed but not found on machine" (P3).
     """
 
@@ -33,13 +35,34 @@ class InstalledButNotFound:
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
 
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """Machines whose assessment has a superseded update as installed."""
+        reporters = Reporters(facts)
+        rows = [row for row in facts.rows.get("superseded-updates", ()) if row.get("State") == "installed"]
+        told = [one.target for row in rows if (one := reporters.of(row))]
+        return worth_a_look(facts, told, OperatingSystem.WINDOWS)
+
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts):
             yield gap
             return
         reporters = Reporters(facts)
         for row in facts.rows["superseded-updates"]:
-            if row.get("State") == "installed" and (reporting := reporters.of(row)):
-                kbs = ", ".join(f"KB{kb}" for kb in kb_list(row, "KBs")[:5])
-                missing = f"a diagnosis of the machine: whether its list of installed updates has {kbs}"
+            reporting = reporters.of(row)
+            if row.get("State") != "installed" or reporting is None:
+                continue
+            kbs, diagnosis = kb_list(row, "KBs"), facts.diagnoses.get(reporting.target)
+            if not isinstance(diagnosis, Diagnosis) or diagnosis.updates is None:
+                listed = ", ".join(f"KB{kb}" for kb in kbs[:5])
+                told = inside(facts, reporting.target, INSTALLED_UPDATES)
+                missing = a_diagnosis(f"whether its list of installed updates has {listed}", told)
                 yield Unknown(state=self.finds, target=reporting.target, missing=missing)
+            elif lost := [kb for kb in kbs if kb not in diagnosis.updates]:
+                listed = ", ".join(f"KB{kb}" for kb in lost[:5])
+                yield Finding(
+                    state=self.finds,
+                    target=reporting.target,
+                    name=reporting.name,
+                    reason=f"{listed} count as installed, and the machine itself does not list them",
+                    evidence={"updates": [*lost], "replacedBy": [*kb_list(row, "By")]},
+                )

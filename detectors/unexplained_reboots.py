@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
+from detectors.inside import a_diagnosis, amiss, inside, worth_a_look
 from detectors.log_machines import Reporters, Reporting
 from detectors.protocol import unreadable
+from model.diagnosis import OperatingSystem, Result
 from model.documents import at, text_at
 from model.facts import Facts, Reading, Row
 from model.findings import Detection, Finding, Unknown
@@ -28,8 +30,11 @@ class UnexplainedReboots:
     Looks like: machines restart after patching though the deployment's reboot option is "Never reboot".
     Evidence: the System log has a restart within a day after the machine's last run before it began, that run's
     deployment has `rebootSetting` Never, and event 1074 names a process of Windows Update as the one who asked for it.
-    Healthy: the deployment may restart; event 1074 names somebody else, which explains the restart.
-    Unknown: the System log has the restart and not who asked for it: the policy inside the machine would tell.
+    Where the log does not say who asked, the policy inside the machine decides: AUOptions 4 with a restart at the
+    scheduled time or because nobody is signed in, or active hours that are set.
+    Healthy: the deployment may restart; event 1074 names somebody else, which explains the restart; nobody is named,
+    and no policy inside restarts the machine.
+    Unknown: the System log has the restart and not who asked for it, and the machine was not looked into.
     Source: troubleshooting article, "Unexpected reboot after update deployment" (S5).
     """
 
@@ -53,6 +58,11 @@ class UnexplainedReboots:
         named = {str(row.get("Deployment")) for row in facts.rows.get("unexplained-reboots", ())}
         return frozenset(d.id for d in facts.deployments.values() if d.name.lower() in named)
 
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """Machines of which the log does not say who restarted them, after a run that must not."""
+        doubts = [one.target for one in self.detect(replace(facts, diagnoses={})) if isinstance(one, Unknown)]
+        return worth_a_look(facts, doubts, OperatingSystem.WINDOWS)
+
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts):
             yield gap
@@ -75,23 +85,29 @@ class UnexplainedReboots:
             process = next((found[1].lower() for text in texts if (found := _PROCESS.search(text))), "")
             if process and process not in self.update_agents:
                 continue
-            if not process:
-                missing = f"a diagnosis of the machine: who asked for the restart at {format_time(newest)}"
+            policy = inside(facts, reporting.target, "restart-policy")
+            if not process and policy.result is Result.UNKNOWN:
+                missing = a_diagnosis(f"who asked for the restart at {format_time(newest)}", policy)
                 yield Unknown(state=self.finds, target=reporting.target, missing=missing)
                 continue
+            if not process and policy.result is Result.PASSED:
+                continue
             name = text_at(document, "name")
+            who = process or "a policy of Windows Update"
             yield Finding(
                 state=self.finds,
                 target=reporting.target,
                 name=reporting.name,
-                reason=f"{process} restarted it after a run of {name}, which must never restart",
+                reason=f"{who} restarted it after a run of {name}, which must never restart",
                 since=newest,
                 evidence={
                     "deployment": deployment,
                     "deploymentName": name,
                     "rebootSetting": at(document, _REBOOT_SETTING),
                     "process": process,
-                    "event": texts[0][:500],
+                    "restartPolicy": amiss(facts, reporting.target, "restart-policy"),
+                    "domain": amiss(facts, reporting.target, "domain"),
+                    "event": texts[0][:500] if texts else "",
                     "restarts": [*sorted({str(row.get("At")) for row in about})],
                 },
             )

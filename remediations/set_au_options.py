@@ -12,7 +12,7 @@ from model.plans import Declined, Plan, Settle
 from model.runs import runs_again
 from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
-from remediations.windows_updates import RUN_COMMAND, deployments_of, on_the_machine, script, unfit
+from remediations.windows_updates import RUN_COMMAND, deployments_of, of_a_domain, on_the_machine, script, unfit
 
 _BY_HAND = (
     "On the machine: set the DWORD AUOptions under HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU "
@@ -47,7 +47,7 @@ class SetAuOptions:
         return on_the_machine(finding, facts) | deployments_of(finding, facts)
 
     def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
-        if why := unfit(finding, facts):
+        if why := unfit(finding, facts) or of_a_domain(finding):
             return declined(finding, self.id, why, _BY_HAND)
         if gap := facts.missing(*sorted(self.reads), *sorted(deployments_of(finding, facts))):
             return declined(finding, self.id, f"its deployments could not be read: {gap.what}", _BY_HAND)

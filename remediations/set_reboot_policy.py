@@ -11,7 +11,7 @@ from model.findings import Finding
 from model.plans import Declined, Plan, Settle
 from model.states import ActionClass, FailureState, Impact
 from remediations.protocol import declined
-from remediations.windows_updates import RUN_COMMAND, on_the_machine, script, unfit
+from remediations.windows_updates import RUN_COMMAND, of_a_domain, on_the_machine, script, unfit
 
 _BY_HAND = (
     "On the machine, under HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU: "
@@ -46,7 +46,7 @@ class SetRebootPolicy:
         return on_the_machine(finding, facts)
 
     def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
-        if why := unfit(finding, facts):
+        if why := unfit(finding, facts) or of_a_domain(finding):
             return declined(finding, self.id, why, _BY_HAND)
         machine = facts.machines[finding.target]
         return Plan(

@@ -41,6 +41,12 @@ def unfit(finding: Finding, facts: Facts) -> str | None:
     return None
 
 
+def of_a_domain(finding: Finding) -> str:
+    """Why a policy is not set on the machine itself, where a diagnosis says that it belongs to a domain; else empty."""
+    joined = finding.evidence.get("domain") == "joined"
+    return "it belongs to a domain, whose group policy would write the values anew" if joined else ""
+
+
 def on_the_machine(finding: Finding, facts: Facts) -> frozenset[str]:
     """The machine's own document, which says whether its guest agent is ready; nothing for one that is not a VM."""
     machine = facts.machines.get(finding.target)
