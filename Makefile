@@ -19,12 +19,12 @@ export npm_config_cache := $(CURDIR)/.cache/npm
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 # The programs of bench/; what they share and what they start themselves is no benchmark of its own.
-BENCHMARKS := $(filter-out __init__ floor measure,$(basename $(notdir $(wildcard bench/*.py))))
+BENCHMARKS := $(filter-out __init__ floor ground_truth measure,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: help setup demo test check scan bench serve package docs lock clean
+.PHONY: help setup demo test check scan bench ground-truth serve package docs lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup: .venv/.stamp-python .venv/.stamp-node ## everything that the other targets would set up when they need it
 
@@ -50,6 +50,9 @@ scan: .venv/.stamp-scan ## the templates judged by checkov, from an environment 
 
 bench: setup ## the benchmarks; results in bench/results/
 	for program in $(BENCHMARKS); do echo "== $$program"; $(PYTHON) -m "bench.$$program"; done
+
+ground-truth: .venv/.stamp-python ## fifty generated estates swept, and each finding held against what is true of them
+	$(PYTHON) -m bench.ground_truth
 
 serve: .venv/.stamp-python ## the function app on a development host against the simulated Azure
 	$(PYTHON) -m devhost
