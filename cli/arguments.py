@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, NoReturn
@@ -14,7 +14,7 @@ from cli.hands import Usage
 from cli.shown import shown
 from engine.requests import InvalidRequest, machines_in
 from model.states import FailureState
-from model.times import parse_duration
+from model.times import parse_duration, parse_time
 
 _RUNS: Final = 20
 
@@ -69,6 +69,13 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    runs: tuple[str, ...]
+    """Empty: every run."""
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTo:
     folder: Path
 
@@ -78,7 +85,7 @@ class Simulated:
     argv: tuple[str, ...]
 
 
-type Command = States | Sweep | Apply | Undo | Runs | Show | ExportTo | Simulated
+type Command = States | Sweep | Apply | Undo | Runs | Show | Audit | ExportTo | Simulated
 
 
 class _Parser(argparse.ArgumentParser):
@@ -121,6 +128,8 @@ def parse(argv: Sequence[str]) -> Command:
             if given.limit < 1:
                 raise Usage(f"--limit: must be at least 1, is {given.limit}")
             return Runs(json=given.json, limit=given.limit, before=given.before)
+        case "audit":
+            return Audit(runs=tuple(dict.fromkeys(given.runs)), since=_time(given.since))
         case "show":
             return Show(run=given.run, json=given.json, html=given.html)
         case _:
@@ -161,6 +170,13 @@ def _wait(text: str | None) -> timedelta | None:
     value = None if text is None else parse_duration(text)
     if text is not None and value is None:
         raise Usage(f"--wait: must be an ISO 8601 duration such as PT15M or PT2H, is {shown(repr(text), 60)}")
+    return value
+
+
+def _time(text: str | None) -> datetime | None:
+    value = None if text is None else parse_time(text if "T" in text.upper() else f"{text}T00:00:00Z")
+    if text is not None and value is None:
+        raise Usage(f"--since: must be a time such as 2026-03-10 or 2026-03-10T06:00:00Z, is {shown(repr(text), 60)}")
     return value
 
 
@@ -220,6 +236,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("run", metavar="RUN", help="the run's id")
     command.add_argument("--html", type=Path, metavar="FILE", help="also write it as one self-contained page")
     _json(command)
+
+    command = commands.add_parser("audit", help="every decision with its reason and who made it, as JSON lines")
+    command.add_argument("runs", nargs="*", metavar="RUN", help="only these runs")
+    command.add_argument("--since", metavar="TIME", help="only what was decided from then on, RFC 3339")
 
     command = commands.add_parser("export", help="read the facts of the estate into a folder, for `sweep --from`")
     command.add_argument("folder", type=Path, metavar="DIR", help="a folder; it is made where it is missing")

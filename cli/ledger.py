@@ -1,20 +1,25 @@
-"""`runs` and `show`: what the ledger remembers."""
+"""`runs`, `show` and `audit`: what the ledger remembers."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from cli.arguments import Runs, Show
+from cli.arguments import Audit, Runs, Show
 from cli.deeds import objects
 from cli.estate import engine_for, ledger_of, offline_runs, settings_without_estate
 from cli.hands import Failed, Hands
 from cli.output import print_json, write_page
 from cli.progress import ProgressLine
+from cli.shown import shown
 from cli.sweeping import DONE, known_run
 from cli.view import run_view
+from engine.audit import every_run, records
+from engine.pausing import CONTROL
 from engine.ports import LedgerUnreadable
 from engine.wire import UnreadableRecord
 from model.documents import Document, Json
@@ -58,6 +63,20 @@ def runs(command: Runs, hands: Hands) -> int:
     from cli.sheet import Sheet  # noqa: PLC0415
 
     write_runs(Sheet.on_stdout(), [(document, offline) for _, document, offline in newest])
+    return DONE
+
+
+def audit(command: Audit, hands: Hands) -> int:
+    """Every decision of the named runs, or of all, as JSON lines; oldest run first."""
+    with _ledger(hands, None) as engine:
+        ledger = engine.ledger
+        for run in command.runs:
+            if engine.journal.header(run) is None:
+                raise Failed(f"there is no run {shown(repr(run), 120)} in the ledger; `patchwright runs` lists them")
+        wanted = command.runs or [*reversed([*every_run(ledger, control=CONTROL)])]
+        for record in records(ledger, wanted, command.since):
+            # A line each, in ASCII: what a collector of logs takes without a question.
+            sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
     return DONE
 
 

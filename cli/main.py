@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from cli.arguments import Apply, Command, ExportTo, Runs, Show, Simulated, States, Sweep, Undo, parse
+from cli.arguments import Apply, Audit, Command, ExportTo, Runs, Show, Simulated, States, Sweep, Undo, parse
 from cli.hands import Build, Export, Failed, Hands, Simulate, Usage
 from cli.interrupt import Terminated, end_now, listen
 from cli.shown import shown
@@ -83,6 +83,10 @@ def _carry_out(command: Command, hands: Hands) -> int:
             from cli.ledger import show  # noqa: PLC0415
 
             return show(command, hands)
+        case Audit():
+            from cli.ledger import audit  # noqa: PLC0415
+
+            return audit(command, hands)
         case ExportTo():
             from cli.exporting import export  # noqa: PLC0415
 

@@ -19,6 +19,8 @@ KINDS: Final = frozenset(
     {"run", "apply", "undo", "plan", "unknown", "step", "outcome", "approval", "answer", "set-aside", "pause", "resume"}
 )
 """The lines of the ledger that a record is made from, or that say what a record has to tell."""
+_NOBODY: Final = {"http": "a function key", "timer": "SWEEP_SCHEDULE"}
+"""Who acts, by trigger, where no person is named."""
 MOST_RECORDS: Final = 1_000
 """Of one page."""
 _RUNS: Final = 100
@@ -43,7 +45,8 @@ def audit(entries: Iterable[Entry]) -> Iterator[Document]:
         body = entry.body
         match entry.kind:
             case "run":
-                actor = {"kind": body.get("trigger"), "name": body.get("by") or None}
+                trigger = text_at(body, "trigger")
+                actor = {"kind": trigger, "name": body.get("by") or _NOBODY.get(trigger)}
                 mode = "a dry run" if body.get("dryRun") is not False else "may act"
                 undoes = text_at(body, "undoes")
                 yield _record(entry, "started", actor, reason=f"undoes run {undoes}; {mode}" if undoes else mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.clients import CLOUDS, Clients, cloud_of
 from adapters.policies import is_read
+from engine.correlation import correlated, correlation_id
 from engine.ports import WriteForbidden
 from tests.adapters.stub import Said, answering
 
@@ -139,3 +141,17 @@ def test_importing_the_adapters_loads_no_sdk() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_a_request_bears_the_correlation_id_of_the_run_that_it_is_sent_for() -> None:
+    """A GUID that is the same for the whole run, so that Azure's activity log leads back to it; none outside of one."""
+    with answering(lambda _: Said(body={})) as azure:
+        clients = Clients(azure.url, read_only=False)
+        clients.send(HttpRequest("PUT", azure.url + MACHINE, json={}))
+        with correlated("20260310T060000-5ba1c0de"):
+            clients.send(HttpRequest("PUT", azure.url + MACHINE, json={}))
+
+    outside, inside = (asked.headers.get("x-ms-correlation-request-id") for asked in azure.asked)
+    assert (outside, inside) == (None, correlation_id("20260310T060000-5ba1c0de"))
+    assert str(uuid.UUID(inside)) == inside
+    assert len({asked.headers["x-ms-client-request-id"] for asked in azure.asked}) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.cli.conftest import Shell
 from tests.cli.test_apply import a_saved_plan
 from tests.cli.test_sweep import objects
@@ -77,3 +79,18 @@ def test_states_need_no_settings(patchwright: Shell) -> None:
         assert objects(state, "remediations")
     acting = patchwright("states", PATCHWRIGHT_MODES='{"cloned-machine": "act"}').out
     assert "mode act" in acting
+
+
+def test_the_audit_trail_is_json_lines(locked: Shell) -> None:
+    """A record a line, of one run or of all; from a time on where one is given."""
+    run = str(locked("sweep", "--json", "--state", "maintenance-window-exceeded").json["id"])
+
+    ended = locked("audit", run)
+
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    assert {record["run"] for record in told} == {run}
+    assert {"started", "observed"} <= {record["decision"] for record in told}
+    assert locked("audit").out == ended.out
+    assert locked("audit", "--since", "2100-01-01").out == ""
+    assert locked("audit", "--since", "soon").status == 2
+    assert "there is no run 'x'" in locked("audit", "x").err

@@ -170,3 +170,27 @@ def test_a_run_is_there_after_the_app_has_restarted(azure: Simulator, tmp_path: 
         app.post(f"/runs/{run['id']}/apply")
         app.finish()
         assert set(outcomes(app.run(str(run["id"]))).values()) == {"remediated"}
+
+
+def test_the_audit_trail_comes_a_page_at_a_time(unlocked: App) -> None:
+    """Every decision of a run with its actor and reason; what Azure called the write that was made."""
+    run = str(unlocked.swept(states=["automation-rp-not-registered"])["id"])
+    unlocked.send("POST", f"/runs/{run}/apply", headers={"x-ms-client-principal-name": "bea@example.com"})
+    unlocked.finish()
+
+    whole = objects(unlocked.get(f"/audit?run={run}").json, "records")
+    paged: list[Document] = []
+    following = ""
+    while following is not None:
+        page = unlocked.get(f"/audit?run={run}&limit=3{following}").json
+        paged += objects(page, "records")
+        following = f"&after={page['next']}" if page["next"] else None  # type: ignore[assignment]
+
+    assert paged == whole
+    acted = [record for record in whole if record["decision"] == "acted"]
+    assert acted
+    assert all(record["actor"] == {"kind": "person", "name": "bea@example.com"} for record in acted)
+    assert all(record["requestIds"] and record["planHash"] for record in acted)
+    assert unlocked.get("/audit?limit=1").json["next"]
+    for query, field in (("limit=0", "limit"), ("since=yesterday", "since"), ("after=x", "after"), ("run=x", "run")):
+        assert unlocked.get(f"/audit?{query}").field == field

@@ -73,7 +73,8 @@ def test_what_cannot_be_undone_is_told(unlocked: App, azure: Simulator) -> None:
     assert unlocked.post(f"/runs/{back}/undo").status == 409
     wrong = unlocked.post(f"/runs/{run['id']}/undo", {"findings": ["vm-stopped:/subscriptions/x"]})
     assert (wrong.status, wrong.field) == (422, "findings[0]")
-    for body, field in (({"findings": "all"}, "findings"), ({"dry_run": 1}, "dry_run"), ({"x": 1}, "x")):
+    wrongs: list[tuple[Json, str]] = [({"findings": "all"}, "findings"), ({"dry_run": 1}, "dry_run"), ({"x": 1}, "x")]
+    for body, field in wrongs:
         answer = unlocked.post(f"/runs/{run['id']}/undo", body)
         assert (answer.status, answer.field) == (400, field)
     unlocked.finish()
