@@ -95,6 +95,9 @@ type Settings = {
   @description('no daily cap is raised above this; each gigabyte is paid for, day by day.')
   PATCHWRIGHT_QUOTA_CEILING_GB: string?
 
+  @description('address of the WSUS server (`https://wsus.contoso.com:8531`) that clients outside of a domain should name; empty: none is ever set.')
+  PATCHWRIGHT_WSUS_SERVER: string?
+
   @description('concurrent jobs of the account: 50 with an enterprise agreement or CSP, 10 pay-as-you-go, 5 free, 200 in government clouds.')
   PATCHWRIGHT_JOB_LIMIT: string?
 }

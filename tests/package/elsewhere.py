@@ -19,7 +19,7 @@ sys.path[:] = [str(app), *(path for path in sys.path if path and Path(path) != h
 
 import devhost.host as devhost  # noqa: E402 - what it finds depends on the path
 
-devhost.PROJECT = app
+vars(devhost)["PROJECT"] = app
 os.chdir(app)
 
 
