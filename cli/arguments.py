@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from cli.hands import Usage
 from cli.shown import shown
+from engine.approvals import Decision
 from engine.requests import InvalidRequest, machines_in
 from model.states import FailureState
 from model.times import parse_duration, parse_time
@@ -76,6 +77,37 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    decision: Decision
+    id: str
+    """The approval's, its run's where only one waits there, or the beginning of its plan's."""
+    reason: str
+    json: bool
+    wait: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    state: FailureState | None
+    reason: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    state: FailureState | None
+    reason: str
+    queued: bool
+    json: bool
+    wait: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTo:
     folder: Path
 
@@ -85,7 +117,9 @@ class Simulated:
     argv: tuple[str, ...]
 
 
-type Command = States | Sweep | Apply | Undo | Runs | Show | Audit | ExportTo | Simulated
+type Command = (
+    States | Sweep | Apply | Undo | Runs | Show | Audit | Approvals | Answer | Pause | Resume | ExportTo | Simulated
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -130,10 +164,38 @@ def parse(argv: Sequence[str]) -> Command:
             return Runs(json=given.json, limit=given.limit, before=given.before)
         case "audit":
             return Audit(runs=tuple(dict.fromkeys(given.runs)), since=_time(given.since))
+        case "approvals" | "approve" | "reject" | "pause" | "resume":
+            return _said(given)
         case "show":
             return Show(run=given.run, json=given.json, html=given.html)
         case _:
             return ExportTo(folder=given.folder)
+
+
+def _said(given: argparse.Namespace) -> Command:
+    match given.command:
+        case "approvals":
+            return Approvals(json=given.json)
+        case "approve" | "reject":
+            if not given.reason.strip():
+                raise Usage("--reason: say why; it is recorded")
+            return Answer(
+                decision=Decision(given.command),
+                id=given.id,
+                reason=given.reason.strip(),
+                json=given.json,
+                wait=_wait(given.wait) if given.command == "approve" else None,
+            )
+        case "pause":
+            return Pause(state=_state_or_app(given.state), reason=given.reason.strip(), json=given.json)
+        case _:
+            return Resume(
+                state=_state_or_app(given.state),
+                reason=given.reason.strip(),
+                queued=given.queued,
+                json=given.json,
+                wait=_wait(given.wait),
+            )
 
 
 def _sweep(given: argparse.Namespace) -> Sweep:
@@ -155,6 +217,10 @@ def _sweep(given: argparse.Namespace) -> Sweep:
         fail_on_findings=given.fail_on_findings,
         wait=_wait(given.wait),
     )
+
+
+def _state_or_app(text: str | None) -> FailureState | None:
+    return None if text is None else _state(text)
 
 
 def _state(text: str) -> FailureState:
@@ -241,11 +307,44 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("runs", nargs="*", metavar="RUN", help="only these runs")
     command.add_argument("--since", metavar="TIME", help="only what was decided from then on, RFC 3339")
 
+    _of_people(commands)
+
     command = commands.add_parser("export", help="read the facts of the estate into a folder, for `sweep --from`")
     command.add_argument("folder", type=Path, metavar="DIR", help="a folder; it is made where it is missing")
 
     commands.add_parser("simulate", help="the simulated Azure on loopback; see `patchwright simulate --help`")
     return parser
+
+
+def _of_people(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """What only a person may say."""
+    command = commands.add_parser("approvals", help="what waits for a person's answer")
+    _json(command)
+
+    for name, told in (
+        ("approve", "say yes to a treatment that waits"),
+        ("reject", "say no to a treatment that waits"),
+    ):
+        command = commands.add_parser(name, help=told)
+        command.add_argument(
+            "id", metavar="ID", help="as `approvals` lists it; or the run's id, or the beginning of the plan's"
+        )
+        command.add_argument("--reason", required=True, metavar="WHY", help="recorded, with who and when")
+        _json(command)
+        if name == "approve":
+            _patience(command)
+
+    command = commands.add_parser("pause", help="the kill switch: no step starts any more, here and in the app")
+    command.add_argument("--state", metavar="ID", help="only this failure state; without it the whole app")
+    command.add_argument("--reason", default="", metavar="WHY", help="recorded, and told to everyone who is stopped")
+    _json(command)
+
+    command = commands.add_parser("resume", help="lift a pause")
+    command.add_argument("--state", metavar="ID", help="the pause of this failure state; without it the app's")
+    command.add_argument("--queued", action="store_true", help="also go on with everything that was queued")
+    command.add_argument("--reason", default="", metavar="WHY", help="recorded")
+    _json(command)
+    _patience(command)
 
 
 def _json(command: argparse.ArgumentParser) -> None:

@@ -42,6 +42,8 @@ class Records:
     outcomes: Mapping[str, Document]
     steps: Mapping[str, list[Document]]
     """The lines about its plan's steps, in order."""
+    queued: frozenset[str]
+    """Findings whose treatment was set aside."""
 
     @classmethod
     def of(cls, document: Document) -> Records:
@@ -52,11 +54,14 @@ class Records:
             plans={text_at(plan, "finding"): plan for plan in objects(document, "plans")},
             outcomes={text_at(outcome, "finding"): outcome for outcome in objects(document, "outcomes")},
             steps=steps,
+            queued=frozenset(map(str, list_at(document, "queued"))),
         )
 
     def ending(self, key: str) -> Mark | None:
         """`waiting` where a fix was applied and is to be judged later, None where nobody tried."""
         outcome = self.outcomes.get(key, {})
+        if key in self.queued:
+            return Mark(tone="careful", word="queued", text=shown(text_at(outcome, "reason")))
         word, ended, applied = text_at(outcome, "outcome"), parse_time(outcome.get("at")), self.applied_at(key)
         if applied and (word not in FINAL or (ended is not None and ended < applied)):
             text = f"applied; the verifying look is due {moment(due_of(self.plans[key], applied))} UTC"

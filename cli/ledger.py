@@ -49,6 +49,7 @@ def show(command: Show, hands: Hands) -> int:
 def runs(command: Runs, hands: Hands) -> int:
     found: list[tuple[str, Document, bool]] = []
     with _ledger(hands, None) as engine:
+        pauses: list[Json] = [pause.document for pause in engine.switch.pauses()]
         found += [(run, _document(engine, run), False) for run in engine.ledger.runs(command.limit, command.before)]
     offline = [run for run in offline_runs() if command.before is None or run < command.before]
     for run in offline[: command.limit]:
@@ -57,12 +58,14 @@ def runs(command: Runs, hands: Hands) -> int:
     newest = sorted(found, key=lambda item: item[0], reverse=True)[: command.limit]
     if command.json:
         listed: list[Json] = [_summary(document, offline=offline) for _, document, offline in newest]
-        print_json({"runs": listed, "next": newest[-1][0] if len(newest) == command.limit else None})
+        print_json({"pauses": pauses, "runs": listed, "next": newest[-1][0] if len(newest) == command.limit else None})
         return DONE
-    from cli.lists import write_runs  # noqa: PLC0415 - not for those who want JSON
+    from cli.lists import write_pauses, write_runs  # noqa: PLC0415 - not for those who want JSON
     from cli.sheet import Sheet  # noqa: PLC0415
 
-    write_runs(Sheet.on_stdout(), [(document, offline) for _, document, offline in newest])
+    sheet = Sheet.on_stdout()
+    write_pauses(sheet, [pause for pause in pauses if isinstance(pause, dict)])
+    write_runs(sheet, [(document, offline) for _, document, offline in newest])
     return DONE
 
 

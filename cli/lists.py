@@ -30,6 +30,74 @@ def write_runs(sheet: Sheet, runs: Sequence[tuple[Document, bool]]) -> None:
         sheet.line((f"{origin} · ", "dim"), shown(summary), indent=2, hang=2)
 
 
+def write_approvals(sheet: Sheet, approvals: Sequence[Document]) -> None:
+    """What waits for an answer: what it is about, how to look at it, how to answer."""
+    if not approvals:
+        sheet.line(("Nothing waits for an answer.", "dim"))
+    for number, approval in enumerate(approvals):
+        if number:
+            sheet.blank()
+        until = f"until {moment_of(approval.get('expires'))} UTC"
+        state = text_at(approval, "finding").partition(":")[0]
+        sheet.ends(
+            [("◆ ", "yellow"), (shown(approval.get("targetName")), "bold"), ("  " + shown(state), "cyan")],
+            [(until, "yellow")],
+        )
+        sheet.line((shown(text_at(approval, "finding").partition(":")[2]), "dim"), indent=2)
+        asked, run, id_ = moment_of(approval.get("asked")), text_at(approval, "run"), text_at(approval, "id")
+        sheet.line(
+            (f"asked {asked} · plan {text_at(approval, 'plan')[:8]} · ", "dim"),
+            f"patchwright show {shown(run)}",
+            indent=2,
+            hang=2,
+        )
+        sheet.line((f"patchwright approve {shown(id_)} --reason WHY", "bold cyan"), indent=2, hang=2)
+        sheet.line((f"patchwright reject {shown(id_)} --reason WHY", "bold cyan"), indent=2, hang=2)
+
+
+def write_standing(sheet: Sheet, standing: Document) -> None:
+    """What is paused, what is in flight all the same, what is queued, and how to go on."""
+    write_pauses(sheet, objects(standing, "pauses"))
+    if not objects(standing, "pauses"):
+        sheet.line(("✔", "green"), " nothing is paused")
+    for name, style, told in (
+        ("inFlight", "yellow", "in flight: what has been sent is looked at to its end, and no step follows it"),
+        ("queued", "", "queued: goes on only when a person says so"),
+    ):
+        works = objects(standing, name)
+        if not works:
+            continue
+        sheet.blank()
+        sheet.ends([(told, "bold")], [(str(len(works)), "dim")])
+        sheet.rule()
+        for work in works:
+            state, _, target = text_at(work, "finding").partition(":")
+            done, steps = work.get("stepsDone"), work.get("steps")
+            half = f"{done} of {steps} steps done" if done else f"not begun, {steps} steps"
+            mark = "◆" if done else "·"
+            sheet.line(
+                (f"{mark} ", style or "yellow"),
+                (shown(work.get("targetName")), "bold"),
+                ("  " + shown(state), "cyan"),
+                f"  {half}",
+                hang=2,
+            )
+            sheet.line((f"{shown(target)} · run {text_at(work, 'run')}", "dim"), indent=2, hang=2)
+    if objects(standing, "queued"):
+        sheet.blank()
+        sheet.line("To go on with it: ", ("patchwright resume --queued", "bold cyan"), hang=2)
+
+
+def write_pauses(sheet: Sheet, pauses: Iterable[Document]) -> None:
+    """Who has paused what, since when and why."""
+    for pause in pauses:
+        what = f"{shown(pause['state'])} is paused" if pause.get("state") else "the app is paused"
+        who = f" by {shown(by)}" if (by := text_at(pause, "by")) else ""
+        since = f" since {moment_of(pause.get('since'))} UTC{who}"
+        why = f": {shown(reason)}" if (reason := text_at(pause, "reason")) else ""
+        sheet.line(("‖ ", "bold red"), (what, "bold red"), f"{since}{why}", hang=2)
+
+
 def write_states(sheet: Sheet, entries: Iterable[Document]) -> None:
     """Each failure state: what it is, where it is seen, how it is repaired, how far Patchwright goes."""
     for number, entry in enumerate(entries):

@@ -9,7 +9,23 @@ import sys
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from cli.arguments import Apply, Audit, Command, ExportTo, Runs, Show, Simulated, States, Sweep, Undo, parse
+from cli.arguments import (
+    Answer,
+    Apply,
+    Approvals,
+    Audit,
+    Command,
+    ExportTo,
+    Pause,
+    Resume,
+    Runs,
+    Show,
+    Simulated,
+    States,
+    Sweep,
+    Undo,
+    parse,
+)
 from cli.hands import Build, Export, Failed, Hands, Simulate, Usage
 from cli.interrupt import Terminated, end_now, listen
 from cli.shown import shown
@@ -87,6 +103,10 @@ def _carry_out(command: Command, hands: Hands) -> int:
             from cli.ledger import audit  # noqa: PLC0415
 
             return audit(command, hands)
+        case Approvals() | Answer() | Pause() | Resume():
+            from cli.people import said  # noqa: PLC0415
+
+            return said(command, hands)
         case ExportTo():
             from cli.exporting import export  # noqa: PLC0415
 

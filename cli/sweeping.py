@@ -51,8 +51,8 @@ def sweep(command: Sweep, hands: Hands) -> int:
     """Look, plan, and where it was asked for and is allowed, repair."""
     progress = ProgressLine(wanted=True)
     with _engine(command, hands, progress) as (engine, run):
-        if command.apply and engine.settings.dry_run:
-            raise Failed(LOCKED)
+        if command.apply and (why := engine.may_apply(command.states or ())):
+            raise Failed(LOCKED if engine.settings.dry_run else _stopped(why))
         request = SweepRequest(
             run=run,
             trigger="cli",
@@ -87,6 +87,8 @@ def apply(command: Apply, hands: Hands) -> int:
         if engine.settings.dry_run:
             raise Failed(LOCKED)
         findings = None if command.findings is None else [planned_finding(document, text) for text in command.findings]
+        if why := engine.may_apply(_states(document, findings)):
+            raise Failed(_stopped(why))
         attempts = sum(1 for entry in engine.ledger.entries(run) if entry.kind == "apply")
         request: Document = {
             "run": run,
@@ -102,7 +104,18 @@ def apply(command: Apply, hands: Hands) -> int:
             print_json(document)
         else:
             teller.end(document, due, _next(document, engine.settings, offline=False))
-    return _apply_status(document, findings, unfinished=due is not None)
+    return status_of_apply(document, findings, unfinished=due is not None)
+
+
+def _stopped(why: str) -> str:
+    return f"{shown(why, 500)}. `patchwright resume` lifts a pause."
+
+
+def _states(document: Document, findings: list[str] | None) -> list[FailureState]:
+    """The states whose plans are to be applied."""
+    keys = findings if findings is not None else [text_at(plan, "finding") for plan in objects(document, "plans")]
+    named = {key.partition(":")[0] for key in keys}
+    return [state for state in FailureState if state.value in named]
 
 
 def known_run(engine: Engine, run: str) -> Document:
@@ -195,6 +208,10 @@ def _next(document: Document, settings: Settings, *, offline: bool) -> tuple[tup
     askable = {state for state in held if settings.mode(FailureState(state)) is Mode.ASK}
     if offline and (fates["planned"] or held):
         return (("These facts are a folder's. To repair, sweep the estate itself.", ""),)
+    if fates["asks"]:
+        return (("To see what waits for your answer, and answer it:", "patchwright approvals"),)
+    if fates["queued"]:
+        return (("To lift the pause and go on with what was queued:", "patchwright resume --queued"),)
     if fates["waiting"]:
         return (("To verify what is due:", f"patchwright apply {run}"),)
     if fates["planned"] or askable:
@@ -231,7 +248,7 @@ def _sweep_status(document: Document, *, fail_on_findings: bool) -> int:
     return FAILED if blind and blind >= set(map(str, list_at(document, "scope.states"))) else DONE
 
 
-def _apply_status(document: Document, findings: list[str] | None, *, unfinished: bool) -> int:
+def status_of_apply(document: Document, findings: list[str] | None, *, unfinished: bool) -> int:
     view = run_view(document)
     asked = [f for group in view.groups for f in group.findings if f.plan and (findings is None or f.key in findings)]
     fates = Counter(finding.fate for finding in asked)

@@ -57,14 +57,17 @@ class Teller:
         """The engine's activities, each followed by what there is to tell of it."""
         return {name: partial(self._do, name, activity) for name, activity in self._engine.activities.items()}
 
-    def begin_apply(self, document: Document) -> None:
-        """The header of an apply, whose plan was shown when it was made, and whose earlier tries are told already."""
+    def begin_apply(self, document: Document, only: int | None = None) -> None:
+        """The header of an apply, whose plan was shown when it was made, and whose earlier tries are told already.
+
+        `only` is how many of its repairs are meant, where not all are.
+        """
         self._planned = {**document, "mode": "apply"}
         self._told = Counter(story(document))
         if not self._quiet:
             from cli.terminal import write_apply_header  # noqa: PLC0415
 
-            write_apply_header(self.sheet, run_view(document))
+            write_apply_header(self.sheet, run_view(document), only)
 
     def end(self, document: Document, due: timedelta | None, follow: tuple[tuple[str, str], ...]) -> None:
         """The rest of the story, the summary, and what to do next."""

@@ -52,11 +52,12 @@ def write_header(sheet: Sheet, view: RunView, *, live: bool = False) -> None:
         sheet.line(("◆ could not be read: ", "yellow"), what, hang=2)
 
 
-def write_apply_header(sheet: Sheet, view: RunView) -> None:
-    """What is about to be applied."""
+def write_apply_header(sheet: Sheet, view: RunView, only: int | None = None) -> None:
+    """What is about to be applied; `only` some of it where that is given."""
     _title(sheet, view, "apply")
     plans = sum(1 for group in view.groups for finding in group.findings if finding.plan)
-    sheet.line((f"the saved plan: {plural(plans, 'repair')}; each is looked at again before it is applied", "dim"))
+    told = plural(plans, "repair") if only in {None, plans} else f"{only} of {plural(plans, 'repair')}"
+    sheet.line((f"the saved plan: {told}; each is looked at again before it is applied", "dim"))
 
 
 def _title(sheet: Sheet, view: RunView, title: str = "") -> None:

@@ -10,6 +10,7 @@ from cli.deeds import deed_of, objects
 from cli.endings import Mark, Records, Tone
 from cli.shown import Piece, Value, length, moment, moment_of, pieces, plural, short_id, short_path, shown, value_of
 from cli.story import StoryLine, story
+from engine.approvals import APPROVAL
 from model.documents import Document, Json, at, list_at, text_at
 from model.times import parse_time
 
@@ -147,6 +148,8 @@ def _title(document: Document) -> str:
 def _finding(finding: Document, plan: Document | None, advice: Document | None, ended: Mark | None) -> FindingView:
     verdict = text_at(plan or {}, "verdict.kind")
     fate = {"allow": "planned", "hold": "held", "refuse": "refused"}.get(verdict, "advised" if advice else "observed")
+    if text_at(plan or {}, "verdict.guardrail") == APPROVAL:
+        fate = "asks"
     since = parse_time(finding.get("since"))
     return FindingView(
         key=text_at(finding, "key"),
@@ -198,6 +201,8 @@ def _verdict(plan: Document) -> Mark:
         case "hold":
             until = at(plan, "verdict.until")
             later = f" until {moment_of(until)} UTC" if until else ""
+            if guardrail == APPROVAL:
+                return Mark(tone="careful", word=f"waits for your answer{later}", text=reason)
             return Mark(tone="careful", word=f"held{later} by {guardrail}", text=reason)
         case _:
             return Mark(tone="bad", word=f"refused by {guardrail}", text=reason)
@@ -283,7 +288,9 @@ def _status(document: Document) -> Mark:
         case "completed":
             return Mark(tone="good", word="completed", text="")
         case "waiting":
-            return Mark(tone="careful", word="waiting", text="a verifying look is still due")
+            what = {"approval": "a person's answer is due", "resume": "what was set aside is queued"}
+            text = what.get(text_at(document, "waitingFor"), "a verifying look is still due")
+            return Mark(tone="careful", word="waiting", text=text)
         case "running":
             return Mark(tone="careful", word="running", text="")
         case _:
@@ -291,7 +298,19 @@ def _status(document: Document) -> Mark:
 
 
 _ORDER: Final = (
-    *("remediated", "waiting", "undone", "planned", "held", "refused", "stale", "ineffective", "failed"),
+    *(
+        "remediated",
+        "waiting",
+        "asks",
+        "queued",
+        "undone",
+        "planned",
+        "held",
+        "refused",
+        "stale",
+        "ineffective",
+        "failed",
+    ),
     *("advised", "observed"),
 )
 

@@ -11,6 +11,7 @@ from engine.approvals import Approval, Decision, NotAnswerable, UnknownApproval
 from engine.inline import drive
 from engine.ports import Entry
 from engine.process import Listen, Process, apply, sweep
+from engine.wire import document_hash
 from model.documents import Document
 from model.states import FailureState, Mode
 from tests.builders import HOUR, MINUTE, update_deployment
@@ -180,6 +181,8 @@ class TestAnYes:
 
         def edit(to: str) -> None:
             plan["risk"] = to
+            # Whoever can edit a line can make it agree with itself.
+            line.body["planHash"] = document_hash(plan)
             app.ledger.lines[run, line.id] = Entry(
                 run=run, id=line.id, kind="plan", at=line.at, body=line.body, about=key
             )
