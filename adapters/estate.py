@@ -21,6 +21,7 @@ from model.dynamic_groups import called_too_few, may_answer, newest_dynamic_runs
 from model.facts import (
     VIRTUAL_MACHINE_TYPE,
     AgentExtension,
+    Container,
     Deployment,
     Facts,
     Job,
@@ -39,6 +40,7 @@ from model.facts import (
     UpdateRun,
     Usage,
     UserWorker,
+    run_commands_of,
     workers_of,
 )
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
@@ -75,6 +77,7 @@ class _Read:
     saved_searches: dict[str, SavedSearch] = field(default_factory=dict)
     log_workspace: LogWorkspace | None = None
     agents: tuple[AgentExtension, ...] = ()
+    containers: dict[str, Container] = field(default_factory=dict)
     visible_subscriptions: dict[str, Subscription] = field(default_factory=dict)
     providers: dict[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
@@ -125,6 +128,7 @@ class AzureEstate:
             Reading.WORKSPACE: lambda: self._workspace(read),
             Reading.AGENTS: lambda: self._agents(read),
             Reading.SUBSCRIPTIONS: lambda: self._subscriptions(read),
+            Reading.CONTAINERS: lambda: self._containers(read),
         }
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reading") as pool:
             started: dict[str, Future[None]] = {}
@@ -168,6 +172,7 @@ class AzureEstate:
             saved_searches=read.saved_searches,
             log_workspace=read.log_workspace,
             agents=read.agents,
+            containers=read.containers,
             visible_subscriptions=read.visible_subscriptions,
             providers=read.providers,
             rows=read.rows,
@@ -233,6 +238,9 @@ class AzureEstate:
             if arm_id.endswith(workers_of("")):
                 # A list is no resource of its own, and has pages.
                 return {"value": [*self.arm.all_of(arm_id)]}
+            if arm_id.lower().endswith(run_commands_of("")):
+                # What a command is at comes on demand only.
+                return {"value": [*self.arm.all_of(arm_id, {"$expand": "instanceView"})]}
             parsed = ResourceId.parse(arm_id)
             query = {"$expand": "instanceView"} if parsed.is_type(VIRTUAL_MACHINE_TYPE) else {}
             return self.arm.get(arm_id, query=query)
@@ -353,6 +361,10 @@ class AzureEstate:
         documents = self.arm.all_of("/subscriptions", api_version=SUBSCRIPTIONS_API)
         read.visible_subscriptions = {one.id: one for one in map(parsing.subscription, documents)}
 
+    def _containers(self, read: _Read) -> None:
+        rows = graph.rows(self.arm, graph.kql("containers"), self.subscriptions)
+        read.containers = {container.id: container for container in map(parsing.container, rows)}
+
     def _saved_searches(self, read: _Read) -> None:
         documents = self.arm.all_of(f"{self.workspace}/savedSearches")
         read.saved_searches = {search.id: search for search in map(parsing.saved_search, documents)}
@@ -416,5 +428,8 @@ def _settle(read: _Read, what: str, future: Future[None]) -> None:
 
 def _spelled(facts: Facts, id_: str) -> str:
     """The id in Azure's spelling where it is known."""
-    known = facts.machines.get(id_) or facts.deployments.get(id_) or facts.saved_searches.get(id_)
+    machine = facts.machines.get(id_.removesuffix(run_commands_of("")))
+    if machine and machine.id != id_:
+        return run_commands_of(machine.arm_id)
+    known = machine or facts.deployments.get(id_) or facts.saved_searches.get(id_)
     return known.arm_id if known else id_

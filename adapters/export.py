@@ -116,6 +116,7 @@ class _Documents:
         self.save("intelligencePacks", f"{_LOGS}/intelligencePacks", self._intelligence_packs)
         self.save("solutions", "Microsoft.OperationsManagement/solutions", self._solutions)
         self.save("subscriptions", "Microsoft.Resources/subscriptions", lambda: self._subscriptions(deployments))
+        self.save("resourceGroups", "Microsoft.Resources/subscriptions/resourceGroups", self._resource_groups)
         self.save("virtualMachines", "Microsoft.Compute/virtualMachines", self._virtual_machines)
         self.save("machines", "Microsoft.HybridCompute/machines", self._arc_machines)
         self.save("extensions", "Microsoft.Compute/virtualMachines/extensions", self._agent_extensions)
@@ -225,6 +226,11 @@ class _Documents:
                     yield {**machine, "properties": viewed}
                 else:
                     yield machine
+
+    def _resource_groups(self) -> Iterator[Document]:
+        for row in graph.rows(self.arm, graph.kql("containers"), self.estate.subscriptions):
+            if "/resourcegroups/" in id_of(row, "resource groups").lower():
+                yield row
 
     def _agent_extensions(self) -> Iterable[Document]:
         # Resource Graph has them in pages; Resource Manager would want to be asked machine by machine.

@@ -8,6 +8,7 @@ from adapters.arm import id_of
 from engine.ports import AzureUnavailable, texts
 from model.documents import Document, at, list_at, text_at
 from model.facts import (
+    Container,
     Deployment,
     DynamicQuery,
     Machine,
@@ -35,7 +36,6 @@ _POWER: Final = {
 def machine(row: Document, *, is_arc: bool) -> Machine:
     """A row of the inventory query. Raises `AzureUnavailable` where it has no id; so do all functions here."""
     arm_id = id_of(row, "Resource Graph")
-    tags = row.get("tags")
     return Machine(
         id=arm_id.lower(),
         arm_id=arm_id,
@@ -44,9 +44,20 @@ def machine(row: Document, *, is_arc: bool) -> Machine:
         os=_os(text_at(row, "os")),
         vm_id=text_at(row, "vmId").lower(),
         power=_POWER.get(text_at(row, "power").lower(), PowerState.UNKNOWN),
-        tags={key: value for key, value in tags.items() if isinstance(value, str)} if isinstance(tags, dict) else {},
+        tags=_tags(row),
         is_arc=is_arc,
     )
+
+
+def container(row: Document) -> Container:
+    """A row of the query for resource groups and subscriptions."""
+    arm_id = id_of(row, "Resource Graph")
+    return Container(id=arm_id.lower(), name=text_at(row, "name") or arm_id.rsplit("/", 1)[-1], tags=_tags(row))
+
+
+def _tags(row: Document) -> dict[str, str]:
+    tags = row.get("tags")
+    return {key: value for key, value in tags.items() if isinstance(value, str)} if isinstance(tags, dict) else {}
 
 
 def _os(text: str) -> str:

@@ -11,15 +11,17 @@ from detectors import DETECTORS
 from detectors.job_limit_reached import JobLimitReached
 from detectors.protocol import Detector, kql
 from engine.settings import Settings
-from guardrails import Guardrail, guardrails
+from guardrails import READS, Guardrail, Policy, guardrails
+from guardrails.log_lag import KQL as NEWEST_BEAT
+from guardrails.log_lag import QUERY as LOG_LAG
 from model.documents import Document
 from model.facts import Reading
 from model.states import ActionClass, FailureState, Mode
 from remediations import ONLY_IN_WINDOW, action_classes, remediations
 from remediations.protocol import Remediation
 
-FOR_GUARDRAILS: Final = frozenset({Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS, Reading.MACHINE_RUNS})
-"""The guardrails look at machines, deployments and what runs now, whatever state is treated."""
+FOR_GUARDRAILS: Final = READS
+"""What the guardrails look at, whatever state is treated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +47,7 @@ class Catalogue:
                 quota_ceiling_gb=settings.quota_ceiling_gb,
                 cloud=settings.cloud,
             ),
-            guardrails=guardrails(
-                exclude_tag=settings.exclude_tag,
-                max_machines=settings.max_machines,
-                max_percent=settings.max_percent,
-                optional=frozenset(id_ for id_, one in action_classes().items() if one is ActionClass.OPT),
-                opted_in=settings.opt_in,
-                in_window=ONLY_IN_WINDOW,
-            ),
+            guardrails=guardrails(policy_of(settings)),
             modes={state: settings.mode(state) for state in FailureState},
         )
 
@@ -77,8 +72,13 @@ class Catalogue:
 
     @staticmethod
     def queries(detectors: tuple[Detector, ...]) -> dict[str, str]:
-        """Name and text of every query of the detectors."""
-        return {name: kql(name) for detector in detectors for name in sorted(detector.queries)}
+        """Name and text of every query of the detectors; where there are any, of the guardrails too."""
+        found = {name: kql(name) for detector in detectors for name in sorted(detector.queries)}
+        return found | {LOG_LAG: NEWEST_BEAT} if found else {}
+
+    def from_logs(self, state: FailureState) -> bool:
+        """Whether a finding of this state stands on what Log Analytics answered."""
+        return any(detector.queries for detector in self.detectors if detector.finds is state)
 
     def entries(self) -> list[Document]:
         """The catalogue as `patchwright states --json` gives it."""
@@ -102,3 +102,26 @@ class Catalogue:
             }
             for detector in self.detectors
         ]
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the guardrails hold to, as it is set."""
+    return Policy(
+        exclude_tag=settings.exclude_tag,
+        max_impact=settings.max_impact,
+        optional=frozenset(id_ for id_, one in action_classes().items() if one is ActionClass.OPT),
+        opted_in=settings.opt_in,
+        in_window=ONLY_IN_WINDOW,
+        max_machines=settings.max_machines,
+        max_percent=settings.max_percent,
+        error_budget=settings.error_budget,
+        cool_down=settings.cool_down,
+        attempts=settings.attempts,
+        attempts_within=settings.attempts_within,
+        storm_percent=settings.storm_percent,
+        storm_cool_down=settings.storm_cool_down,
+        change_windows=settings.change_windows,
+        freezes=settings.freezes,
+        facts_max_age=settings.facts_max_age,
+        log_max_lag=settings.log_max_lag,
+    )

@@ -14,11 +14,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from engine.approvals import APPROVAL, LISTENING, Approvals, question
+from engine.admission import Admission, Background, looked_at
+from engine.approvals import APPROVAL, LISTENING, Approval, Approvals, Decision, NotAnswerable, question
 from engine.catalogue import Catalogue
 from engine.compare import edited, moved, target_of
+from engine.correlation import correlated
 from engine.journal import Case, Journal, Line, ending, objection, observation
-from engine.pausing import KillSwitch
+from engine.ladder import Ladder
+from engine.leases import Leases, clock_went_back
+from engine.pausing import KillSwitch, Work
 from engine.ports import (
     AzureUnavailable,
     Clock,
@@ -51,7 +55,6 @@ from engine.waves import waves
 from engine.wire import to_json
 from guardrails import Situation, judge
 from guardrails.reach import machines as machines_reached
-from guardrails.reach import resources as resources_changed
 from model.diagnosis import Diagnosis
 from model.documents import Change, Document, Json, list_at, text_at
 from model.facts import Facts, Unreadable
@@ -62,8 +65,6 @@ from model.times import format_time, parse_time
 
 log = logging.getLogger("patchwright")
 
-_LEASE: Final = timedelta(hours=6)
-"""Longer than a treatment takes between two of its steps, so that only a vanished holder loses it."""
 _KEEP_TRYING: Final = timedelta(minutes=30)
 _KEEP_RESTORING: Final = timedelta(hours=24)
 """How long a step that puts something back is repeated: meanwhile a machine is unpatched."""
@@ -94,10 +95,25 @@ class Engine:
     switch: KillSwitch = field(init=False)
     approvals: Approvals = field(init=False)
     undoing: Undoing = field(init=False)
+    admission: Admission = field(init=False)
+    leases: Leases = field(init=False)
 
     def __post_init__(self) -> None:
-        self.surveyor = Surveyor(catalogue=self.catalogue, estate=self.estate, progress=self.progress)
+        settings = self.settings
+        self.surveyor = Surveyor(
+            catalogue=self.catalogue,
+            estate=self.estate,
+            progress=self.progress,
+            ladder=Ladder(
+                owner=settings.owner,
+                owner_tag=settings.owner_tag,
+                attempts=settings.attempts,
+                within=settings.attempts_within,
+            ),
+        )
         self.journal = Journal(ledger=self.ledger, clock=self.clock)
+        self.admission = Admission(settings=settings, catalogue=self.catalogue, journal=self.journal)
+        self.leases = Leases(ledger=self.ledger, clock=self.clock)
         self.switch = KillSwitch(journal=self.journal)
         self.approvals = Approvals(journal=self.journal)
         self.undoing = Undoing(
@@ -168,10 +184,12 @@ class Engine:
         facts = survey.facts
         findings = [f for f in survey.findings if selects(request.machines, f.target, facts)]
         unknown = [u for u in survey.unknown if not u.target or selects(request.machines, u.target, facts)]
-        plans, declined, facts = self.surveyor.plan(findings, facts)
+        self.admission.saw(survey.findings, facts)
+        plans, declined, facts = self.surveyor.plan(findings, facts, self.admission.exhausted(findings))
         # A person who asks for a dry run means to apply it; a sweep of its own accord has nobody behind it.
         by_person = not acting and request.trigger in {"cli", "http"}
-        treatments = self._judge(request.run, plans, facts, by_person=by_person, touched=frozenset(), asking=acting)
+        known = self.admission.background(request.run, request.run, plans, survey.findings)
+        treatments = self._judge(known, plans, facts, by_person=by_person, touched=frozenset(), asking=acting)
         self.journal.record(
             request.run,
             Line(
@@ -205,7 +223,7 @@ class Engine:
             extra={"run": request.run, "findings": len(findings), "plans": len(treatments), "unknown": len(unknown)},
         )
         allowed = [t for t in treatments if acting and isinstance(t.verdict, Allow)]
-        answer: Document = {"waves": waves(allowed), "attempt": request.run, "byPerson": False}
+        answer: Document = {"waves": self._waves(allowed), "attempt": request.run, "byPerson": False}
         self.journal.record(request.run, Line("surveyed", "surveyed", answer))
         return answer
 
@@ -252,7 +270,7 @@ class Engine:
         begun = self.journal.under_way(run)
         halves = [t for t in open_ones if t.plan.finding.key in begun]
         others = [t for t in open_ones if t.plan.finding.key not in begun]
-        return {"waves": [*waves(halves), *waves(others)], "attempt": attempt, "byPerson": True}
+        return {"waves": [*self._waves(halves), *self._waves(others)], "attempt": attempt, "byPerson": True}
 
     def open_undo(self, document: Document) -> Document:
         """Plan how to put back what another run changed; a dry run ends there."""
@@ -266,17 +284,15 @@ class Engine:
         run, attempt = text_at(document, "run"), _attempt(document)
         saved = self.journal.saved(run)
         wave = {key: saved[key] for key in list_at(document, "findings") if isinstance(key, str) and key in saved}
-        before, now = self._counted(), self.clock.now()
-        if self.settings.dry_run:
+        before = self._counted()
+        if out_of_the_question := self._out_of_the_question(run):
             for treatment in wave.values():
-                self.journal.conclude(run, attempt, treatment.plan, Outcome.REFUSED, LOCKED)
+                self.journal.conclude(run, attempt, treatment.plan, *out_of_the_question)
             return {"treatments": []}
+        for key in self.switch.set_aside_paused(run, attempt, [treatment.plan for treatment in wave.values()]):
+            del wave[key]
         for key, treatment in list(wave.items()):
-            if pause := self.switch.stops(treatment.plan.finding.state):
-                self.switch.set_aside(run, attempt, treatment.plan, str(pause))
-                del wave[key]
-                continue
-            if holder := self._lease(run, treatment.plan, now):
+            if holder := self.leases.take(treatment.plan, attempt):
                 why = f"run {holder} is working on it"
                 self.journal.conclude(run, attempt, treatment.plan, Outcome.HELD, why)
                 del wave[key]
@@ -284,21 +300,31 @@ class Engine:
         # it took away has to come back. Steps that are done are not done again.
         begun = self.journal.under_way(run)
         resumed = [key for key in wave if key in begun]
+        self._treating(run, attempt, resumed)
         going: list[Json] = [{"finding": key, "steps": len(wave.pop(key).plan.steps)} for key in resumed]
         if not wave:
             return {"treatments": going}
         if undoes := self.journal.undoes(run):
             right = self.undoing.second_look(run, attempt, undoes, [*wave.values()])
         else:
-            right = self._planned_again(run, attempt, saved, wave, by_person=document.get("byPerson") is True)
+            with self.leases.kept((treatment.plan for treatment in wave.values()), attempt):
+                right = self._planned_again(run, attempt, saved, wave, by_person=document.get("byPerson") is True)
+        self._treating(run, attempt, [key for key in wave if key in right])
         for key, treatment in wave.items():
             if key in right:
-                self.journal.record(run, Line(f"treatment:{key}", "treatment", {"finding": key, "by": attempt}, key))
                 going.append({"finding": key, "steps": len(treatment.plan.steps)})
             else:
-                self._release(run, treatment.plan)
+                self.leases.give_back(treatment.plan, attempt)
         self._count(run, before)
         return {"treatments": going}
+
+    def _out_of_the_question(self, run: str) -> tuple[Outcome, str] | None:
+        """Why nothing at all may be treated now, and what that makes of the findings."""
+        if self.settings.dry_run:
+            return Outcome.REFUSED, LOCKED
+        earlier = self.ledger.entries(run, kinds=frozenset({"run", "surveyed", "treatment", "status"}))
+        back = clock_went_back(earlier, self.clock.now())
+        return (Outcome.HELD, back) if back else None
 
     def _planned_again(
         self, run: str, attempt: str, saved: Mapping[str, Treatment], wave: Mapping[str, Treatment], *, by_person: bool
@@ -316,26 +342,32 @@ class Engine:
         states = frozenset(t.plan.finding.state for t in wave.values())
         survey = self.surveyor.look(states, edits, self._diagnoses(run))
         found = {finding.key: finding for finding in survey.findings}
-        plans, declined, facts = self.surveyor.plan([found[key] for key in wave if key in found], survey.facts)
+        again_found = [found[key] for key in wave if key in found]
+        meant = {key: treatment.plan.remediation for key, treatment in wave.items()}
+        plans, declined, facts = self.surveyor.plan(again_found, survey.facts, first=meant)
         fresh = {plan.finding.key: plan for plan in plans} | {one.finding.key: one for one in declined}
         without = [treatment.plan for key, treatment in wave.items() if not isinstance(fresh.get(key), Plan)]
         # Where no plan can be made any more, the deployments tell who changed what.
         changed = frozenset(target_of(s) for plan in without for s in plan.steps if isinstance(s, PutDeployment))
         if unread := changed - facts.documents.keys():
             facts = self.estate.look_closer(facts, unread)
-        touched, right = self._touched(run, facts), set[str]()
+        known = self.admission.background(run, attempt, plans, survey.findings)
+        touched, right = self.admission.touched(run, facts), set[str]()
         for key, treatment in wave.items():
             again = fresh.get(key)
             match again:
                 case Plan() if change := moved(treatment.plan, again, ours):
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, _since_the_plan(change))
                 case Plan():
-                    (judged,) = self._judge(run, [again], facts, by_person=by_person, touched=touched)
-                    if isinstance(judged.verdict, Allow):
-                        touched |= machines_reached(again, facts)
+                    (judged,) = self._judge(known, [again], facts, by_person=by_person, touched=touched)
+                    reached, verdict = machines_reached(again, facts), judged.verdict
+                    if isinstance(verdict, Allow):
+                        verdict = self.admission.reach(run, reached, facts) or verdict
+                    if isinstance(verdict, Allow):
+                        touched |= reached
                         right.add(key)
                     else:
-                        self.journal.held(run, attempt, treatment.plan, judged.verdict)
+                        self.journal.held(run, attempt, treatment.plan, verdict)
                 case Declined() | None:
                     why = _lost(treatment.plan, again, survey, facts, ours)
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, why)
@@ -361,12 +393,47 @@ class Engine:
         forbidden = [self.may_write(state) for state in states] or [self.may_write()]
         return forbidden[0] if all(forbidden) else None
 
+    def answer(self, id_: str, decision: Decision, *, by: str, reason: str, plan_hash: str | None = None) -> Approval:
+        """A person's yes or no to a treatment that waits.
+
+        Raises:
+            UnknownApproval, NotAnswerable: as `Approvals.answer`; and where what is approved could not be applied now.
+        """
+        approval = self.approvals.find(id_)
+        states = [state for state in FailureState if state.value == approval.finding.partition(":")[0]]
+        if decision is Decision.APPROVE and approval.answer is None and (why := self.may_apply(states)):
+            raise NotAnswerable(why)
+        try:
+            return self.approvals.answer(id_, decision, by=by, reason=reason, plan_hash=plan_hash)
+        finally:
+            self._close_again(approval.run)
+
+    def waiting(self) -> tuple[Approval, ...]:
+        """Every treatment that waits for a person's answer."""
+        before = {one.run for one in self.approvals.unanswered()}
+        waiting = self.approvals.waiting()
+        for run in sorted(before - {one.run for one in waiting}):
+            self._close_again(run)
+        return waiting
+
+    def free_to_go_on(self) -> tuple[Work, ...]:
+        """What was set aside and could go on, were a person to say so."""
+        free = {state.value: self.may_write(state) is None for state in FailureState}
+        return tuple(work for work in self.switch.queued() if free.get(work.finding.partition(":")[0]))
+
+    def _close_again(self, run: str) -> None:
+        """A run without a process that waited for people: over, where they have said everything."""
+        statuses = self.ledger.entries(run, kinds=frozenset({"status"}))
+        waited = text_at(statuses[-1].body, "for") if statuses else ""
+        if waited and self._people(run) != waited:
+            self.close({"run": run})
+
     def step(self, document: Document) -> Document:
         """One step of a treatment: begin it, or look at it again with `token`. Answers `wait`, `failed`, or done."""
-        run, key = text_at(document, "run"), text_at(document, "finding")
+        run, key, attempt = text_at(document, "run"), text_at(document, "finding"), _attempt(document)
         index = document.get("index")
         index = index if isinstance(index, int) else 0
-        case = self.journal.case(run, key, _attempt(document))
+        case = self.journal.case(run, key, attempt)
         plan, recorded = case.plan, case.recorded
         step, prefix = plan.steps[index], case.entry(index)
         if f"{prefix}:done" in recorded:
@@ -379,18 +446,34 @@ class Engine:
         token = token if isinstance(token, dict) else {}
         # What was begun is looked at to its end; nothing is begun, and nothing is tried again.
         if token.get("begun") is not True and (why := self.may_write(plan.finding.state)):
-            self.switch.set_aside(run, _attempt(document), plan, why)
+            return self._set_aside(run, attempt, plan, why)
+        if not case.begun and self._may_not_begin(case, attempt):
             return {"setAside": True}
         now, before = self.clock.now(), self._counted()
         since = parse_time(token.get("since")) or now
         restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
         progress: StepProgress
-        if holder := self._lease(run, plan, now):
+        if back := clock_went_back(case.recorded.values(), now):
+            progress = StepFailed(reason=back, retry=True)
+        elif holder := self.leases.take(plan, attempt):
             # What is to be put back waits until the other run is done with it.
             progress = StepFailed(reason=f"run {holder} holds it now; the lease was lost", retry=restores)
         else:
-            progress = self._progress_of(case, index, token)
+            with self.leases.kept([plan], attempt):
+                progress = self._progress_of(case, index, token)
         self._count(run, before)
+        answer = self._answered(case, index, attempt, progress, token=token, since=since)
+        if answer.get("setAside") is not True:
+            # Also those of its wave whose turn is yet to come.
+            self.leases.renew(self._under_treatment(run, attempt, plan), attempt, _wait(answer))
+        return answer
+
+    def _answered(
+        self, case: Case, index: int, attempt: str, progress: StepProgress, *, token: Document, since: datetime
+    ) -> Document:
+        """Write down how a step went; answers what the process wants to hear."""
+        run, plan, step = case.run, case.plan, case.plan.steps[index]
+        restores = isinstance(step, PutDeployment | PutSavedSearch) and step.restores
         match progress:
             case StepDone():
                 body: Document = {"result": progress.result, "requestIds": list(progress.request_ids)}
@@ -407,17 +490,22 @@ class Engine:
                 self.journal.step_record(case, index, "failed", body)
                 return {"failed": True}
             case StepForbidden():
-                self.switch.set_aside(run, _attempt(document), plan, progress.reason)
-                return {"setAside": True}
+                return self._set_aside(run, attempt, plan, progress.reason)
             case StepFailed():
                 limit = _KEEP_RESTORING if restores else _KEEP_TRYING
                 tries = token.get("tries")
                 tries = tries + 1 if isinstance(tries, int) else 1
-                if progress.retry and now - since < limit:
+                if progress.retry and self.clock.now() - since < limit:
                     self.journal.step_record(case, index, f"try-{tries}", {"reason": progress.reason})
                     again: Document = {"since": format_time(since), "tries": tries}
                     return {"wait": min(30 * 2 ** (tries - 1), 900), "token": again}
                 return self.journal.step_failed(case, index, progress.reason, progress.result)
+
+    def _set_aside(self, run: str, attempt: str, plan: Plan, why: str) -> Document:
+        """A treatment that may not go on is kept for a person; whoever goes on with it takes the leases anew."""
+        self.switch.set_aside(run, attempt, plan, why)
+        self.leases.give_back(plan, attempt)
+        return {"setAside": True}
 
     def settle(self, document: Document) -> Document:
         """After the last step: when to verify, or how it failed. Gives the leases back."""
@@ -427,20 +515,20 @@ class Engine:
         plan, recorded = case.plan, case.recorded
         done = [i for i in range(len(plan.steps)) if f"{case.entry(i)}:done" in recorded]
         failed = next((e for i in range(len(plan.steps)) if (e := recorded.get(f"{case.entry(i)}:failed"))), None)
-        if done or failed:
-            # Whatever came of it: nobody else touches it for a while.
-            self.ledger.claim(f"treated:{key}", run, now, now + self.settings.cool_down)
         if failed is None:
             due = plan.settle.due(now)
-            applied: Document = {"finding": key, "due": format_time(due)}
+            applied: Document = {"finding": key, "remediation": plan.remediation, "due": format_time(due)}
             self.journal.record(run, Line(f"applied:{key}", "applied", applied, key))
+            self.admission.applied(case, due)
         else:
             # A plan is stale where nothing was changed before the difference was seen.
             outcome = Outcome.STALE if "stale" in failed.body and not done else Outcome.FAILED
             number, reason = failed.body.get("index"), text_at(failed.body, "reason")
             place = f"step {number + 1 if isinstance(number, int) else number} of {len(plan.steps)}"
             self.journal.conclude(run, attempt, plan, outcome, f"{place}: {reason}")
-        self._release(run, plan)
+        self.admission.ended(case, failed=failed is not None and not ("stale" in failed.body and not done))
+        # Whatever was to be put back is back, or a person has to do it.
+        self.leases.give_back(plan, attempt)
         return {}
 
     # Waiting
@@ -452,7 +540,11 @@ class Engine:
         """
         run, now = text_at(document, "run"), self.clock.now()
         dues = [due for _, due in self.journal.open_verifications(run)]
-        waiting = self.approvals.waiting_in(run) if document.get("answers") is True else ()
+        waiting, answers = self.approvals.waiting_in(run), document.get("answers") is True
+        if not answers and waiting and dues and min(dues) >= min(one.expires for one in waiting):
+            # Whoever cannot be told of an answer does not sleep over the time for it either.
+            return {}
+        waiting = waiting if answers else ()
         if not dues and not waiting:
             return {}
         # What was approved is due.
@@ -467,7 +559,7 @@ class Engine:
         run = text_at(document, "run")
         approved = self.approvals.take_up(run, text_at(document, "by"))
         saved = self.journal.saved(run) if approved else {}
-        return {"waves": waves(saved[key] for key in approved)}
+        return {"waves": self._waves(saved[key] for key in approved)}
 
     # Verifying
 
@@ -500,8 +592,10 @@ class Engine:
             if key in found:
                 why = f"still found: {found[key].reason}"
                 self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
+                self.admission.verified(run, key, helped=False)
             elif doubt is None:
                 self.journal.conclude(run, attempt, plan, Outcome.REMEDIATED, "not found any more")
+                self.admission.verified(run, key, helped=True)
             else:
                 self._look_later(run, attempt, plan, doubt.missing)
         self._count(run, before)
@@ -535,6 +629,7 @@ class Engine:
         else:
             why = f"applied, and could not be verified: {missing}"
             self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
+            self.admission.verified(run, key, helped=False)
 
     def close(self, document: Document) -> Document:
         """Completed, whatever came of its findings; or `waiting`, where it can go on only when a person says so."""
@@ -570,7 +665,7 @@ class Engine:
 
     def _judge(
         self,
-        run: str,
+        known: Background,
         plans: Iterable[Plan],
         facts: Facts,
         *,
@@ -582,21 +677,13 @@ class Engine:
 
         Where `asking`, a plan that a person's yes would allow is held until somebody has said it.
         """
-        treatments, plans = [], list(plans)
-        holders = self.ledger.holders([f"treated:{plan.finding.key}" for plan in plans], self.clock.now())
+        treatments: list[Treatment] = []
         for plan in plans:
-            key = plan.finding.key
-            situation = Situation(
-                facts=facts,
-                mode=self.settings.mode(plan.finding.state),
-                by_person=by_person,
-                touched=touched,
-                treated_lately=frozenset() if holders.get(f"treated:{key}", run) == run else frozenset({key}),
-            )
+            situation = self.admission.situation(plan, known, facts, by_person=by_person, touched=touched)
             verdict = self._verdict(plan, situation, asking=asking)
             if isinstance(verdict, Allow) or _waits(verdict):
                 touched |= machines_reached(plan, facts)
-            treatments.append(Treatment(id=step_id(run, key, -1), plan=plan, verdict=verdict))
+            treatments.append(Treatment(id=step_id(known.run, plan.finding.key, -1), plan=plan, verdict=verdict))
         return treatments
 
     def _verdict(self, plan: Plan, situation: Situation, *, asking: bool) -> Verdict:
@@ -618,10 +705,11 @@ class Engine:
         inner = token.get("token")
         treating = _TREATING.set(plan.finding.state)
         try:
-            if token.get("begun") is True:
-                return self.writer.check(step, id_, inner if isinstance(inner, dict) else {})
-            self.journal.step_record(case, index, "began", {})
-            return self.writer.begin(step, id_, self.journal.ours(run, target_of(step)))
+            with correlated(run):
+                if token.get("begun") is True:
+                    return self.writer.check(step, id_, inner if isinstance(inner, dict) else {})
+                self.journal.step_record(case, index, "began", {})
+                return self.writer.begin(step, id_, self.journal.ours(run, target_of(step)))
         except AzureUnavailable as error:
             return StepFailed(reason=str(error), retry=True)
         except PermissionMissing as error:
@@ -635,27 +723,42 @@ class Engine:
         finally:
             _TREATING.reset(treating)
 
-    def _lease(self, run: str, plan: Plan, now: datetime) -> str | None:
-        """Take or renew the leases on everything that the plan touches; the holder's run where another has one.
+    def _may_not_begin(self, case: Case, attempt: str) -> bool:
+        """True where a treatment whose turn has come may not begin after all; the outcome says why."""
+        run, key = case.run, case.key
+        lines = self.ledger.entries(run, about=key, kinds=frozenset({"treatment", "outcome"}))
+        if any(line.id == f"outcome:{attempt}:{key}" for line in lines):
+            # Delivered twice: it is over already.
+            return True
+        # What undoes is a person's word, and is not held back by how the run that it undoes went.
+        looked = looked_at(lines, attempt) or self.clock.now()
+        why = None if self.journal.undoes(run) else self.admission.begin(case, attempt, looked)
+        if why is None and (holder := self.leases.take(case.plan, attempt)):
+            self.admission.ended(case, failed=False)
+            self.journal.conclude(run, attempt, case.plan, Outcome.HELD, f"run {holder} is working on it")
+            return True
+        if why is not None:
+            self.journal.held(run, attempt, case.plan, why)
+            self.leases.give_back(case.plan, attempt)
+        return why is not None
 
-        All or none: what was taken before the one that another run has is given back. Another treatment of this run
-        may want it as well, and takes it again before its next step.
-        """
-        for resource in sorted(resources_changed(plan) | {plan.finding.target}):
-            if (holder := self.ledger.claim(f"lease:{resource}", run, now, now + _LEASE)) != run:
-                self._release(run, plan)
-                return holder
-        return None
+    def _treating(self, run: str, attempt: str, keys: Iterable[str]) -> None:
+        """Write down what an attempt treats from now on."""
+        self.journal.record(
+            run,
+            *(Line(f"treatment:{attempt}:{key}", "treatment", {"finding": key, "by": attempt}, key) for key in keys),
+        )
 
-    def _release(self, run: str, plan: Plan) -> None:
-        for resource in sorted(resources_changed(plan) | {plan.finding.target}):
-            self.ledger.release(f"lease:{resource}", run)
+    def _under_treatment(self, run: str, attempt: str, plan: Plan) -> list[Plan]:
+        """What an attempt has taken up and not ended, `plan` as long as it is among them."""
+        lines = self.ledger.entries(run, kinds=frozenset({"treatment", "applied", "outcome"}))
+        taken = {line.about for line in lines if line.kind == "treatment" and line.body.get("by") == attempt}
+        over = {line.about for line in lines if line.kind == "applied" or line.id == f"outcome:{attempt}:{line.about}"}
+        others = taken - over - {plan.finding.key}
+        return [plan, *(self.journal.saved(run)[key].plan for key in sorted(others))] if others else [plan]
 
-    def _touched(self, run: str, facts: Facts) -> frozenset[str]:
-        """The machines that this run's treatments touch already."""
-        saved = self.journal.saved(run)
-        treated = self.ledger.entries(run, kinds=frozenset({"treatment"}))
-        return frozenset(m for e in treated if e.about in saved for m in machines_reached(saved[e.about].plan, facts))
+    def _waves(self, treatments: Iterable[Treatment]) -> list[Json]:
+        return waves(treatments, self.settings.largest_wave)
 
     def _counted(self) -> RequestCount:
         parts = [self.estate.requests, self.writer.requests, *([self.prober.requests] if self.prober else [])]
@@ -715,6 +818,12 @@ def _lost(saved: Plan, again: Declined | None, survey: Survey, facts: Facts, our
 
 def _since_the_plan(change: Change) -> str:
     return f"{change.field} was {_short(change.before)} when the plan was made, and is {_short(change.after)}"
+
+
+def _wait(answer: Document) -> timedelta:
+    """How long until the same step is looked at again."""
+    seconds = answer.get("wait")
+    return timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
 
 
 def _attempt(document: Document) -> str:

@@ -39,6 +39,11 @@ class Case:
         """What the ledger's lines about a step begin with."""
         return f"step:{self.key}:{self.number}:{index}"
 
+    @property
+    def begun(self) -> bool:
+        """True where a step of this try has been begun."""
+        return any(id_.startswith(f"step:{self.key}:{self.number}:") for id_ in self.recorded)
+
     def puts_back(self, index: int) -> bool:
         """True for a step that puts back what an earlier step of this try took away."""
         step = self.plan.steps[index]

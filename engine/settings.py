@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from model.calendars import ChangeWindow, Freeze, parse_freezes, parse_windows
 from model.resource_ids import InvalidResourceId, ResourceId
-from model.states import ActionClass, FailureState, Mode
+from model.states import ActionClass, FailureState, Impact, Mode
 from model.times import parse_duration
 from remediations import action_classes
 
 PREFIX: Final = "PATCHWRIGHT_"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_SERVER = re.compile(r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}(?::[1-9]\d{0,4})?", re.ASCII)
 _CLOUDS: Final = frozenset({"public", "usgovernment", "china"})
 
 
@@ -51,13 +53,47 @@ class Settings:
     sweep_schedule: str = "0 0 2 * * *"
     """`SWEEP_SCHEDULE`: NCRONTAB with seconds, UTC."""
     exclude_tag: str = "patchwright-exclude"
-    """`PATCHWRIGHT_EXCLUDE_TAG`: a machine that carries this tag, with any value but `false`, is never touched."""
+    """`PATCHWRIGHT_EXCLUDE_TAG`: a machine that carries this tag, or whose resource group or subscription does, with
+    any value but `false`, is never touched."""
+    max_impact: Impact = Impact.REVERSIBLE
+    """`PATCHWRIGHT_MAX_IMPACT`: the most that sweeps do of their own accord: `read-only`, `additive`, `reversible` or
+    `disruptive`. More needs a person who applies the plan, or `PATCHWRIGHT_OPT_IN`."""
     max_machines: int = 5
-    """`PATCHWRIGHT_MAX_MACHINES`: most machines that one run may touch; a deployment counts as what it names."""
-    max_percent: int = 25
-    """`PATCHWRIGHT_MAX_PERCENT`: the same as a share of the machines in scope; the smaller of the two holds."""
-    cool_down: timedelta = timedelta(hours=24)
-    """`PATCHWRIGHT_COOL_DOWN`: ISO 8601; a target that was treated is left alone for as long."""
+    """`PATCHWRIGHT_MAX_MACHINES`: most machines that one run may touch; a deployment counts as what it reaches."""
+    max_percent: int = 10
+    """`PATCHWRIGHT_MAX_PERCENT`: the same as a share of the machines in scope, rounded down but never to none; the
+    smaller of the two holds."""
+    largest_wave: int = 16
+    """`PATCHWRIGHT_LARGEST_WAVE`: treatments go one first, then two, four and so on, and never more at a time."""
+    error_budget: int = 3
+    """`PATCHWRIGHT_ERROR_BUDGET`: a run begins nothing more once as many of its treatments failed, or may
+    still fail."""
+    cool_down: timedelta = timedelta(hours=1)
+    """`PATCHWRIGHT_COOL_DOWN`: ISO 8601; a remediation that was tried on a target is not tried there by another run for
+    as long."""
+    attempts: int = 2
+    """`PATCHWRIGHT_ATTEMPTS`: how often a remediation is tried on a target before the next one takes its turn."""
+    attempts_within: timedelta = timedelta(hours=24)
+    """`PATCHWRIGHT_ATTEMPTS_WITHIN`: ISO 8601; how long an attempt counts."""
+    owner: str = ""
+    """`PATCHWRIGHT_OWNER`: who is told of what no remediation helps against, where no tag names an owner."""
+    owner_tag: str = "owner"
+    """`PATCHWRIGHT_OWNER_TAG`: a tag that names the owner of a machine, a resource group or a subscription."""
+    storm_percent: int = 20
+    """`PATCHWRIGHT_STORM_PERCENT`: while more of the machines than this are unhealthy nothing is touched."""
+    storm_cool_down: timedelta = timedelta(hours=4)
+    """`PATCHWRIGHT_STORM_COOL_DOWN`: ISO 8601; how long after such a storm nothing is touched yet."""
+    change_windows: tuple[ChangeWindow, ...] = ()
+    """`PATCHWRIGHT_CHANGE_WINDOWS`: when treatments may begin, such as `mon-fri 22:00-04:00 Europe/Amsterdam`, with
+    semicolons between several; empty: always."""
+    freezes: tuple[Freeze, ...] = ()
+    """`PATCHWRIGHT_FREEZES`: when none may, such as `2026-12-18/2027-01-03 Europe/Amsterdam`, with semicolons between
+    several; a day without a time is frozen to its end."""
+    facts_max_age: timedelta = timedelta(hours=1)
+    """`PATCHWRIGHT_FACTS_MAX_AGE`: ISO 8601; nothing is begun on facts that are older."""
+    log_max_lag: timedelta = timedelta(hours=1)
+    """`PATCHWRIGHT_LOG_MAX_LAG`: ISO 8601; where the newest heartbeat of all is older, no machine is treated for what
+    the logs say."""
     approval_expiry: timedelta = timedelta(hours=24)
     """`PATCHWRIGHT_APPROVAL_EXPIRY`: ISO 8601; a treatment that waits for a person's approval is held after this."""
     next_run_margin: timedelta = timedelta(minutes=15)
@@ -77,6 +113,9 @@ class Settings:
     """`PATCHWRIGHT_QUOTA_STEP_GB`: by how much a workspace's daily cap is raised at a time."""
     quota_ceiling_gb: float = 5
     """`PATCHWRIGHT_QUOTA_CEILING_GB`: no daily cap is raised above this; each gigabyte is paid for, day by day."""
+    wsus_server: str = ""
+    """`PATCHWRIGHT_WSUS_SERVER`: address of the WSUS server (`https://wsus.contoso.com:8531`) that clients outside of a
+    domain should name; empty: none is ever set."""
     job_limit: int = 50
     """`PATCHWRIGHT_JOB_LIMIT`: concurrent jobs of the account: 50 with an enterprise agreement or CSP, 10
     pay-as-you-go, 5 free, 200 in government clouds."""
@@ -117,7 +156,22 @@ class Settings:
             exclude_tag=reader.text("EXCLUDE_TAG", cls.exclude_tag),
             max_machines=reader.number("MAX_MACHINES", cls.max_machines, 0, 100_000),
             max_percent=reader.number("MAX_PERCENT", cls.max_percent, 0, 100),
+            max_impact=reader.impact(cls.max_impact),
+            largest_wave=reader.number("LARGEST_WAVE", cls.largest_wave, 1, 1_000),
+            error_budget=reader.number("ERROR_BUDGET", cls.error_budget, 0, 1_000),
             cool_down=reader.duration("COOL_DOWN", cls.cool_down, timedelta(0), timedelta(days=30)),
+            attempts=reader.number("ATTEMPTS", cls.attempts, 1, 10),
+            attempts_within=reader.duration(
+                "ATTEMPTS_WITHIN", cls.attempts_within, timedelta(minutes=1), timedelta(days=30)
+            ),
+            owner=reader.text("OWNER", cls.owner),
+            owner_tag=reader.text("OWNER_TAG", cls.owner_tag),
+            storm_percent=reader.number("STORM_PERCENT", cls.storm_percent, 0, 100),
+            storm_cool_down=reader.duration("STORM_COOL_DOWN", cls.storm_cool_down, timedelta(0), timedelta(days=30)),
+            change_windows=reader.parsed("CHANGE_WINDOWS", parse_windows),
+            freezes=reader.parsed("FREEZES", parse_freezes),
+            facts_max_age=reader.duration("FACTS_MAX_AGE", cls.facts_max_age, timedelta(minutes=1), timedelta(days=1)),
+            log_max_lag=reader.duration("LOG_MAX_LAG", cls.log_max_lag, timedelta(minutes=5), timedelta(days=1)),
             approval_expiry=reader.duration(
                 "APPROVAL_EXPIRY", cls.approval_expiry, timedelta(minutes=5), timedelta(days=7)
             ),
@@ -131,6 +185,7 @@ class Settings:
             start_tag=reader.text("START_TAG", cls.start_tag),
             quota_step_gb=reader.gigabytes("QUOTA_STEP_GB", cls.quota_step_gb, 0.1),
             quota_ceiling_gb=reader.gigabytes("QUOTA_CEILING_GB", cls.quota_ceiling_gb, 0),
+            wsus_server=reader.server("WSUS_SERVER"),
             job_limit=reader.number("JOB_LIMIT", cls.job_limit, 1, 100_000),
             ledger=reader.text("LEDGER", ""),
             reader_client_id=reader.guid("READER_CLIENT_ID"),
@@ -153,7 +208,20 @@ _KNOWN: Final = frozenset(
         "EXCLUDE_TAG",
         "MAX_MACHINES",
         "MAX_PERCENT",
+        "MAX_IMPACT",
+        "LARGEST_WAVE",
+        "ERROR_BUDGET",
         "COOL_DOWN",
+        "ATTEMPTS",
+        "ATTEMPTS_WITHIN",
+        "OWNER",
+        "OWNER_TAG",
+        "STORM_PERCENT",
+        "STORM_COOL_DOWN",
+        "CHANGE_WINDOWS",
+        "FREEZES",
+        "FACTS_MAX_AGE",
+        "LOG_MAX_LAG",
         "APPROVAL_EXPIRY",
         "NEXT_RUN_MARGIN",
         "MAX_WINDOW",
@@ -161,6 +229,7 @@ _KNOWN: Final = frozenset(
         "PROBE",
         "MAX_PROBES",
         "START_TAG",
+        "WSUS_SERVER",
         "JOB_LIMIT",
         "QUOTA_STEP_GB",
         "QUOTA_CEILING_GB",
@@ -267,6 +336,13 @@ class _Reader:
             self.problems.append(f"{PREFIX}PROBE: must be never or suspects, is {value[:40]!r}")
         return "never"
 
+    def server(self, name: str) -> str:
+        value = self.text(name, "").rstrip("/").lower()
+        if value and not _SERVER.fullmatch(value):
+            self.problems.append(f"{PREFIX}{name}: must be https://HOST:PORT or http://HOST:PORT, is {value[:60]!r}")
+            return ""
+        return value
+
     def opt_in(self) -> frozenset[str]:
         wanted, classes = frozenset(self.listed("OPT_IN")), action_classes()
         optional = {id_ for id_, one in classes.items() if one is ActionClass.OPT}
@@ -304,6 +380,21 @@ class _Reader:
             return value
         self.problems.append(f"{PREFIX}{name}: must be an ISO 8601 duration from {least} to {most}, is {text[:40]!r}")
         return default
+
+    def impact(self, default: Impact) -> Impact:
+        value = self.text("MAX_IMPACT", default.value).lower()
+        if value in {impact.value for impact in Impact}:
+            return Impact(value)
+        allowed = ", ".join(impact.value for impact in Impact)
+        self.problems.append(f"{PREFIX}MAX_IMPACT: must be one of {allowed}, is {value[:40]!r}")
+        return default
+
+    def parsed[T](self, name: str, parse: Callable[[str], tuple[T, ...]]) -> tuple[T, ...]:
+        try:
+            return parse(self.text(name, ""))
+        except ValueError as error:
+            self.problems.append(f"{PREFIX}{name}: {error}")
+            return ()
 
     def guid(self, name: str) -> str:
         value = self.text(name, "").lower()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from detectors.protocol import Detector, LooksInside
 from engine.catalogue import Catalogue
+from engine.insides import advised, with_obstacles
+from engine.ladder import Ladder
 from engine.ports import Estate, Progress, quiet
 from model.deployments import same_deployment
 from model.diagnosis import Diagnosis
 from model.documents import Document, at
-from model.facts import Facts, Unreadable
+from model.facts import Facts, Unreadable, run_commands_of
 from model.findings import Finding, Unknown
-from model.plans import Declined, Plan
+from model.plans import Declined, Plan, RunScript
 from model.states import FailureState
 from model.times import parse_time
 
@@ -39,6 +41,8 @@ CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
         FailureState.WRONG_WORKSPACE: "its beats: its agent reports to another workspace",
     },
     FailureState.NOT_ASSESSED: {
+        # The state of its onboarding comes before what follows from it.
+        FailureState.REGISTRATION_BLOCKED: "a hybrid worker: it never registered, and that comes first",
         FailureState.CLONED_MACHINE: "assessments of its own: the machine is a clone",
         FailureState.REGISTRATION_BLOCKED: "a worker that could assess it: it never registered",
         FailureState.UPDATE_AGENT_ERROR: "an update agent that can assess: it ends with an error of its own",
@@ -90,6 +94,7 @@ class Surveyor:
     catalogue: Catalogue
     estate: Estate
     progress: Progress = quiet
+    ladder: Ladder = field(default_factory=Ladder)
 
     def look(
         self,
@@ -119,7 +124,7 @@ class Surveyor:
                 # One detector that stumbles over what Azure said must not hide what the others found.
                 log.exception("detector failed", extra={"state": detector.finds.value})
                 detections = [Unknown(state=detector.finds, target="", missing=f"a judgement: {error!r:.300}")]
-            findings += [d for d in detections if isinstance(d, Finding)]
+            findings += [with_obstacles(d, facts) for d in detections if isinstance(d, Finding)]
             unknown += [d for d in detections if isinstance(d, Unknown)]
         return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)), states)
 
@@ -130,7 +135,14 @@ class Surveyor:
     def suspects(self, states: frozenset[FailureState], facts: Facts) -> frozenset[str]:
         """The machines that detectors of these states would have looked into."""
         inside = [detector for detector in self._detectors(states) if isinstance(detector, LooksInside)]
-        return frozenset(id_ for detector in inside for id_ in detector.probes(facts))
+        found = set[str]()
+        for detector in inside:
+            try:
+                found |= detector.probes(facts)
+            except Exception:
+                # What it stumbles over it says when it judges; the others' suspects are looked into all the same.
+                log.exception("suspects could not be told", extra={"detector": type(detector).__name__})
+        return frozenset(found)
 
     def _detectors(self, states: frozenset[FailureState]) -> tuple[Detector, ...]:
         detectors = self.catalogue.detecting(states)
@@ -138,8 +150,19 @@ class Surveyor:
         causes = frozenset(cause for detector in detectors for cause in CAUSES.get(detector.finds, {}))
         return detectors + tuple(d for d in self.catalogue.detectors if d.finds in causes and d not in detectors)
 
-    def plan(self, findings: Iterable[Finding], facts: Facts) -> tuple[list[Plan], list[Declined], Facts]:
-        """The first remediation of each finding that has a plan, or what the gentlest one says instead."""
+    def plan(
+        self,
+        findings: Iterable[Finding],
+        facts: Facts,
+        exhausted: Collection[tuple[str, str]] = (),
+        *,
+        first: Mapping[str, str] | None = None,
+    ) -> tuple[list[Plan], list[Declined], Facts]:
+        """The first remediation of each finding that has a plan, or what the gentlest one says instead.
+
+        A target and a remediation that are `exhausted` are passed over; where nothing else has a plan, that is an
+        exception with an owner. `first` names the remediation that is tried before the others, by the finding's key.
+        """
         findings = list(findings)
         wanted = frozenset(
             id_
@@ -154,12 +177,24 @@ class Surveyor:
         plans: list[Plan] = []
         declined: list[Declined] = []
         for finding in findings:
-            answers = [remediation.plan(finding, facts) for remediation in self.catalogue.fixing(finding.state)]
+            rungs = self.catalogue.fixing(finding.state)
+            tried = [rung.id for rung in rungs if (finding.target, rung.id) in exhausted]
+            meant = (first or {}).get(finding.key)
+            left = sorted((rung for rung in rungs if rung.id not in tried), key=lambda rung: rung.id != meant)
+            answers = [rung.plan(finding, facts) for rung in left]
+            others = [answer for answer in answers if isinstance(answer, Declined)]
             if plan := next((answer for answer in answers if isinstance(answer, Plan)), None):
                 plans.append(plan)
+            elif tried:
+                declined.append(self.ladder.end(finding, tried, others, facts))
             else:
-                declined += [answer for answer in answers if isinstance(answer, Declined)][:1]
-        return plans, declined, facts
+                declined += others[:1]
+        scripted = {step.machine.lower() for plan in plans for step in plan.steps if isinstance(step, RunScript)}
+        if scripted:
+            # What else runs there now; read anew each time, because it changes by the minute.
+            self.progress(f"run commands of {len(scripted)} machines")
+            facts = self.estate.look_closer(facts, frozenset(map(run_commands_of, scripted)))
+        return plans, [advised(one, facts) for one in declined], facts
 
 
 def _as_before(facts: Facts, ours: Mapping[str, OurEdit]) -> Facts:

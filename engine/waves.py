@@ -9,12 +9,12 @@ from model.documents import Json
 from model.plans import Treatment
 
 LARGEST: Final = 16
-"""Each wave looks again before it acts: a larger one would act on older facts."""
 
 
-def waves(treatments: Iterable[Treatment]) -> list[Json]:
+def waves(treatments: Iterable[Treatment], largest: int = LARGEST) -> list[Json]:
     """One first, then two, four, and so on: a fault in the fix shows on one machine before it meets many.
 
+    No wave is larger than `largest`: each looks again before it acts, and a larger one would act on older facts.
     Two treatments of one group never share a wave, because the first changes what the second was planned for.
     """
     left, size, found = list(treatments), 1, list[Json]()
@@ -27,5 +27,5 @@ def waves(treatments: Iterable[Treatment]) -> list[Json]:
         taken = {t.plan.finding.key for t in wave}
         left = [t for t in left if t.plan.finding.key not in taken]
         found.append([t.plan.finding.key for t in wave])
-        size = min(size * 2, LARGEST)
+        size = min(size * 2, largest)
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from guardrails.protocol import Situation
 from guardrails.reach import machines, unseen
+from model.facts import Facts
 from model.plans import Hold, Plan
 
 
@@ -13,18 +14,25 @@ from model.plans import Hold, Plan
 class BlastRadius:
     """Holds a plan that would take a run beyond `machines`, or beyond `percent` of the machines in scope.
 
-    The smaller of the two counts, a started machine as a whole one. A deployment counts as the machines that it names
-    and all that its dynamic queries may select. Holds where that cannot be counted.
+    The smaller of the two counts, rounded down, but one machine may always be treated unless either is zero. A
+    deployment counts as the machines that it names and all that its dynamic queries may select. Holds where that
+    cannot be counted.
     """
 
     machines: int
     percent: int = 100
 
+    def most(self, facts: Facts) -> int:
+        """How many machines a run may touch."""
+        if not self.machines or not self.percent:
+            return 0
+        return min(self.machines, max(1, len(facts.machines) * self.percent // 100))
+
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
         reached = machines(plan, situation.facts)
         if gap := unseen(plan, situation.facts):
             return Hold(guardrail="blast-radius", reason=f"how many machines it touches is unknown: {gap}")
-        most = min(self.machines, -(-len(situation.facts.machines) * self.percent // 100))
+        most = self.most(situation.facts)
         if reached and len(situation.touched | reached) > most:
             already = len(situation.touched)
             return Hold(

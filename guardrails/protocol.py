@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from model.facts import Facts
 from model.plans import Hold, Plan, Refuse
 from model.states import Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """That a remediation was tried on a target: from its first action on, whatever came of it."""
+
+    run: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +27,31 @@ class Situation:
     mode: Mode
     by_person: bool
     """True where a person applies the saved plan; a sweep of its own accord is not one."""
+    now: datetime
+    """The present; the facts have a time of their own."""
+    run: str = ""
+    """The run that the plan is to be applied in."""
     touched: frozenset[str] = field(default_factory=frozenset)
     """Machines that the run's earlier, allowed plans touch already."""
-    treated_lately: frozenset[str] = field(default_factory=frozenset)
-    """Finding keys that another run treated within the cool-down."""
+    in_treatment_by: str = ""
+    """Another run that treats the finding, or has still to verify its treatment; empty for none."""
+    in_treatment_until: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    """The latest times that the plan's remediation was tried on its target."""
+    group_in_treatment_by: str = ""
+    """Another run that treats one of the plan's group; empty for none."""
+    from_logs: bool = False
+    """True where the finding stands on what Log Analytics answered."""
+    unhealthy: frozenset[str] = field(default_factory=frozenset)
+    """Machines that have a finding."""
+    storm_ends: datetime | None = None
+    """When the cool-down of the last storm that was seen is over."""
+    failures: int = 0
+    """Treatments of the run that failed."""
+    in_flight: int = 0
+    """Treatments of the run that were begun and may still fail."""
+    failed_first: frozenset[str] = field(default_factory=frozenset)
+    """Remediations that failed in this attempt at the run, and never went through in the run."""
 
 
 class Guardrail(Protocol):

@@ -49,6 +49,8 @@ class Reading(StrEnum):
     those, not with the fleet."""
     PROVIDERS = "providers"
     """Registration of the resource providers in each subscription."""
+    CONTAINERS = "resource-containers"
+    """Resource groups and subscriptions with their tags, from Resource Graph."""
     SUBSCRIPTIONS = "subscriptions"
     """Every subscription that the reader can see, with its tenant."""
 
@@ -247,6 +249,16 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A resource group or a subscription, from Resource Graph."""
+
+    id: str
+    """Lower-case resource id."""
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderRegistration:
     subscription: str
     namespace: str
@@ -338,6 +350,7 @@ class Facts:
     saved_searches: Mapping[str, SavedSearch] = field(default_factory=dict)
     log_workspace: LogWorkspace | None = None
     agents: tuple[AgentExtension, ...] = ()
+    containers: Mapping[str, Container] = field(default_factory=dict)
     visible_subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     """By lower-case GUID: those in scope, and all others that the reader can see."""
     providers: Mapping[tuple[str, str], ProviderRegistration] = field(default_factory=dict)
@@ -364,3 +377,15 @@ ARC_MACHINE_TYPE: Final = "Microsoft.HybridCompute/machines"
 def workers_of(group: str) -> str:
     """Where the workers of a hybrid worker group are listed; as a document, `value` has all of them."""
     return f"{group}/hybridrunbookworkers"
+
+
+def run_commands_of(machine: str) -> str:
+    """Where the managed run commands of a machine are listed; as a document, `value` has all of them."""
+    return f"{machine}/runcommands"
+
+
+def containers_of(id_: str) -> tuple[str, ...]:
+    """The resource group, if any, and the subscription that a lower-case resource id lies in, from the inside out."""
+    parts = id_.split("/")
+    found = [n for n in (5, 3) if len(parts) >= n and parts[n - 2] in {"resourcegroups", "subscriptions"}]
+    return tuple("/".join(parts[:n]) for n in found)

@@ -168,6 +168,8 @@ class Hold:
     guardrail: str
     reason: str
     until: datetime | None = None
+    also: tuple[str, ...] = ()
+    """What other guardrails object to, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ class Refuse:
 
     guardrail: str
     reason: str
+    also: tuple[str, ...] = ()
 
 
 type Verdict = Allow | Hold | Refuse

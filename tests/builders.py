@@ -11,6 +11,7 @@ from typing import Final
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import (
     AgentExtension,
+    Container,
     Deployment,
     DynamicQuery,
     Facts,
@@ -461,6 +462,7 @@ def facts(
     searches: Iterable[SavedSearch] = (),
     registrations: Iterable[ProviderRegistration] = (),
     seen_subscriptions: Iterable[Subscription] = (),
+    containers: Iterable[Container] = (),
     rows: Mapping[str, Sequence[Row]] | None = None,
     views: Iterable[Document] = (),
     without: Iterable[str] = (),
@@ -494,8 +496,11 @@ def facts(
         agents=tuple(agents),
         saved_searches={search.id: search for search in searches},
         providers={(one.subscription, one.namespace.lower()): one for one in registrations},
+        containers={container.id: container for container in containers},
         visible_subscriptions={one.id: one for one in seen_subscriptions},
+        # Agents beat, and the logs are up to date, where a case says nothing else.
         rows=dict[str, tuple[Row, ...]].fromkeys(QUERIES, ())
+        | {"newest-beat": ({"Newest": format_time(now - MINUTE)},)}
         | {name: tuple(found) for name, found in (rows or {}).items()},
         documents={id_: document for id_, document in documents.items() if id_ not in left_out},
         unreadable={name: Unreadable(what=what) for name, what in (unreadable or {}).items()},

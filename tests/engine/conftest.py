@@ -17,7 +17,7 @@ from engine.requests import SweepRequest, Trigger
 from engine.settings import Settings
 from model.documents import Document
 from model.facts import Machine
-from model.states import FailureState, Mode
+from model.states import FailureState, Impact, Mode
 from remediations import action_classes
 from tests.builders import ACCOUNT, DAY, HOUR, NOW, SUBSCRIPTION, WORKSPACE, a_body, a_machine, a_machine_run, a_run
 from tests.engine.fakes import FakeClock, Hand, MemoryLedger, World
@@ -56,6 +56,8 @@ class App:
             "opt_in": frozenset(action_classes()),
             "max_machines": 100,
             "max_percent": 100,
+            "storm_percent": 100,
+            "max_impact": Impact.DISRUPTIVE,
         }
         settings = Settings(**{**fields, **changes})
         self.engine = Engine(

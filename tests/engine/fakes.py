@@ -34,6 +34,7 @@ from model.facts import (
     Row,
     SavedSearch,
     UpdateRun,
+    run_commands_of,
 )
 from model.plans import (
     AwaitIdentity,
@@ -143,6 +144,8 @@ class World:
     """By machine: the agent's identities, each with when it began."""
     calls: dict[tuple[str, str], str] = field(default_factory=dict)
     """By deployment and machine: the identity that a run calls."""
+    commands: dict[str, list[Json]] = field(default_factory=dict)
+    """By machine: the run commands that it has."""
     needs: dict[str, timedelta] = field(default_factory=dict)
     """By deployment: how long its updates take."""
     requests: RequestCount = field(default_factory=RequestCount)
@@ -178,7 +181,12 @@ class World:
         self.requests.read += len(ids)
         views = {id_: an_instance_view(self.machines[id_]) for id_ in ids if id_ in self.machines}
         bodies = {id_: copy.deepcopy(self.bodies[id_]) for id_ in ids if id_ in self.bodies}
-        return replace(facts, documents={**facts.documents, **views, **bodies})
+        commands: dict[str, Document] = {
+            run_commands_of(id_): {"value": list(self.commands.get(id_, []))}
+            for id_ in self.machines
+            if run_commands_of(id_) in ids
+        }
+        return replace(facts, documents={**facts.documents, **views, **bodies, **commands})
 
     # What happens by itself
 

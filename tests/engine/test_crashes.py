@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.inline import Activities
+from engine.leases import MARGIN
 from engine.ports import StepFailed
 from model.documents import Document
 from tests.builders import a_machine, a_saved_search
@@ -141,7 +142,7 @@ def test_a_run_that_was_surveyed_is_not_planned_anew() -> None:
 
 
 def test_a_process_that_died_for_good_is_taken_up_by_applying_again() -> None:
-    """Its leases are its run's own, and what it had done is done."""
+    """Its leases end minutes after it vanished, and what it had done is done."""
     writes, *_ = undisturbed()
     for number in range(len(writes)):
         app = injured()
@@ -150,6 +151,7 @@ def test_a_process_that_died_for_good_is_taken_up_by_applying_again() -> None:
         with pytest.raises(Crash):
             app.apply(run)
         app.hand.lost = set()
+        app.clock.sleep_until(app.clock.now() + MARGIN)
 
         app.apply(run)
 

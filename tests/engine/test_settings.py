@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.settings import InvalidSettings, Settings
-from model.states import FailureState, Mode
+from model.calendars import parse_freezes, parse_windows
+from model.states import FailureState, Impact, Mode
 from tests.builders import ACCOUNT, ELSEWHERE, SUBSCRIPTION, WORKSPACE, vm
 
 LEAST = {
@@ -54,7 +55,20 @@ def test_everything_that_can_be_set_is_read() -> None:
         PATCHWRIGHT_QUOTA_CEILING_GB="12",
         PATCHWRIGHT_MAX_MACHINES="7",
         PATCHWRIGHT_MAX_PERCENT="3",
+        PATCHWRIGHT_MAX_IMPACT="Disruptive",
+        PATCHWRIGHT_LARGEST_WAVE="4",
+        PATCHWRIGHT_ERROR_BUDGET="1",
         PATCHWRIGHT_COOL_DOWN="P2D",
+        PATCHWRIGHT_ATTEMPTS="3",
+        PATCHWRIGHT_ATTEMPTS_WITHIN="P7D",
+        PATCHWRIGHT_OWNER="patching@contoso.com",
+        PATCHWRIGHT_OWNER_TAG="team",
+        PATCHWRIGHT_STORM_PERCENT="30",
+        PATCHWRIGHT_STORM_COOL_DOWN="PT1H",
+        PATCHWRIGHT_CHANGE_WINDOWS="mon-fri 22:00-04:00 Europe/Amsterdam; sat 00:00-24:00 UTC",
+        PATCHWRIGHT_FREEZES="2026-12-18/2027-01-03 Europe/Amsterdam",
+        PATCHWRIGHT_FACTS_MAX_AGE="PT30M",
+        PATCHWRIGHT_LOG_MAX_LAG="PT2H",
         PATCHWRIGHT_NEXT_RUN_MARGIN="PT20M",
         PATCHWRIGHT_MAX_WINDOW="PT3H",
         PATCHWRIGHT_LOOKBACK="P10D",
@@ -78,7 +92,20 @@ def test_everything_that_can_be_set_is_read() -> None:
         quota_ceiling_gb=12,
         max_machines=7,
         max_percent=3,
+        max_impact=Impact.DISRUPTIVE,
+        largest_wave=4,
+        error_budget=1,
         cool_down=timedelta(days=2),
+        attempts=3,
+        attempts_within=timedelta(days=7),
+        owner="patching@contoso.com",
+        owner_tag="team",
+        storm_percent=30,
+        storm_cool_down=timedelta(hours=1),
+        change_windows=parse_windows("mon-fri 22:00-04:00 Europe/Amsterdam; sat 00:00-24:00 UTC"),
+        freezes=parse_freezes("2026-12-18/2027-01-03 Europe/Amsterdam"),
+        facts_max_age=timedelta(minutes=30),
+        log_max_lag=timedelta(hours=2),
         next_run_margin=timedelta(minutes=20),
         max_window=timedelta(hours=3),
         lookback=timedelta(days=10),
@@ -113,6 +140,10 @@ WRONG: list[tuple[str, str]] = [
     ("PATCHWRIGHT_MODES", '{"cloned-machine": ["act"]}'),
     ("PATCHWRIGHT_MODES", '{"cloned-machine": null}'),
     ("PATCHWRIGHT_MODES", '{"*": "Act"}'),
+    ("PATCHWRIGHT_WSUS_SERVER", "wsus.contoso.com"),
+    ("PATCHWRIGHT_WSUS_SERVER", "ftp://wsus.contoso.com"),
+    ("PATCHWRIGHT_WSUS_SERVER", "https://wsus.contoso.com:8531/content?x=1"),
+    ("PATCHWRIGHT_WSUS_SERVER", "https://wsus'; calc"),
     ("PATCHWRIGHT_OPT_IN", "readd-machines"),
     ("PATCHWRIGHT_OPT_IN", "*"),
     # Nothing to switch on: one acts anyway, the other never.
@@ -128,6 +159,19 @@ WRONG: list[tuple[str, str]] = [
     ("PATCHWRIGHT_MAX_MACHINES", "9" * 5000),
     ("PATCHWRIGHT_MAX_MACHINES", "\N{ARABIC-INDIC DIGIT FIVE}"),
     ("PATCHWRIGHT_MAX_PERCENT", "101"),
+    ("PATCHWRIGHT_MAX_IMPACT", "huge"),
+    ("PATCHWRIGHT_LARGEST_WAVE", "0"),
+    ("PATCHWRIGHT_ERROR_BUDGET", "-1"),
+    ("PATCHWRIGHT_ATTEMPTS", "0"),
+    ("PATCHWRIGHT_ATTEMPTS_WITHIN", "PT0S"),
+    ("PATCHWRIGHT_STORM_PERCENT", "101"),
+    ("PATCHWRIGHT_STORM_COOL_DOWN", "P31D"),
+    ("PATCHWRIGHT_CHANGE_WINDOWS", "mon-fri 22:00-04:00"),
+    ("PATCHWRIGHT_CHANGE_WINDOWS", "mon-fri 22:00-04:00 Europe/Atlantis"),
+    ("PATCHWRIGHT_FREEZES", "2026-12-18"),
+    ("PATCHWRIGHT_FREEZES", "2026-12-18/2026-12-01 UTC"),
+    ("PATCHWRIGHT_FACTS_MAX_AGE", "PT0S"),
+    ("PATCHWRIGHT_LOG_MAX_LAG", "P2D"),
     ("PATCHWRIGHT_COOL_DOWN", "24h"),
     ("PATCHWRIGHT_COOL_DOWN", "P31D"),
     ("PATCHWRIGHT_NEXT_RUN_MARGIN", "PT9M59S"),
@@ -192,6 +236,11 @@ def test_a_state_s_own_mode_wins_over_the_star_wherever_it_stands(order: tuple[s
     assert settings.mode(FailureState.SOURCE_ID_CHANGED) is Mode.ACT
 
 
+def test_a_wsus_server_is_named_with_its_port_and_without_a_path() -> None:
+    assert read(PATCHWRIGHT_WSUS_SERVER="https://WSUS.contoso.com:8531/").wsus_server == "https://wsus.contoso.com:8531"
+    assert read().wsus_server == ""
+
+
 def test_remediations_that_cost_something_are_named_one_by_one() -> None:
     settings = read(PATCHWRIGHT_OPT_IN="readd-machine, reset-worker-key")
 
@@ -205,6 +254,19 @@ NAMES = [
     "SWEEP_SCHEDULE",
     "PATCHWRIGHT_CLOUD",
     "PATCHWRIGHT_LOOKBACK",
+    "PATCHWRIGHT_MAX_IMPACT",
+    "PATCHWRIGHT_LARGEST_WAVE",
+    "PATCHWRIGHT_ERROR_BUDGET",
+    "PATCHWRIGHT_ATTEMPTS",
+    "PATCHWRIGHT_ATTEMPTS_WITHIN",
+    "PATCHWRIGHT_OWNER",
+    "PATCHWRIGHT_OWNER_TAG",
+    "PATCHWRIGHT_STORM_PERCENT",
+    "PATCHWRIGHT_STORM_COOL_DOWN",
+    "PATCHWRIGHT_CHANGE_WINDOWS",
+    "PATCHWRIGHT_FREEZES",
+    "PATCHWRIGHT_FACTS_MAX_AGE",
+    "PATCHWRIGHT_LOG_MAX_LAG",
     "PATCHWRIGHT_MAX_MACHINES",
     "PATCHWRIGHT_MODES",
     "PATCHWRIGHT_OPT_IN",

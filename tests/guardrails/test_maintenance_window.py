@@ -29,7 +29,7 @@ def judged(
     **rest: Any,
 ) -> Hold | None:
     known = facts(machines=[WEB, SQL], bodies=bodies, runs=runs, machine_runs=parts, **rest)
-    return belt.judge(PLAN, Situation(facts=known, mode=Mode.ACT, by_person=True))
+    return belt.judge(PLAN, Situation(facts=known, now=NOW, mode=Mode.ACT, by_person=True))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from guardrails.opted_in import OptedIn
 from guardrails.protocol import Situation
 from model.plans import Hold
 from model.states import Mode
-from tests.builders import a_plan, facts
+from tests.builders import NOW, a_plan, facts
 from tests.engine.conftest import App
 
 PLAN = a_plan()
@@ -36,13 +36,15 @@ def test_an_optional_repair_waits_to_be_switched_on(
 ) -> None:
     belt = OptedIn(optional=frozenset(optional), chosen=frozenset(chosen))
 
-    verdict = belt.judge(PLAN, Situation(facts=facts(), mode=Mode.ACT, by_person=by_person))
+    verdict = belt.judge(PLAN, Situation(facts=facts(), now=NOW, mode=Mode.ACT, by_person=by_person))
 
     assert isinstance(verdict, Hold) is held
 
 
 def test_what_holds_it_names_the_setting_that_would_let_it_go() -> None:
-    verdict = OptedIn(optional=frozenset({ITS})).judge(PLAN, Situation(facts=facts(), mode=Mode.ACT, by_person=False))
+    verdict = OptedIn(optional=frozenset({ITS})).judge(
+        PLAN, Situation(facts=facts(), now=NOW, mode=Mode.ACT, by_person=False)
+    )
 
     assert isinstance(verdict, Hold)
     assert ITS in verdict.reason

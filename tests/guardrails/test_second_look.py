@@ -18,7 +18,7 @@ GONE = a_finding(FailureState.VM_DELETED, vm("sql-01").lower())
 
 def judged(since: datetime | None, state: FailureState = FailureState.VM_DELETED) -> Hold | None:
     plan = a_plan(finding=replace(GONE, since=since, state=state))
-    return SecondLook().judge(plan, Situation(facts=facts(), mode=Mode.ACT, by_person=True))
+    return SecondLook().judge(plan, Situation(facts=facts(), now=NOW, mode=Mode.ACT, by_person=True))
 
 
 # An hour is enough, 59 minutes are not; nor does it help that a person asks.

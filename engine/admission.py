@@ -1,0 +1,268 @@
+"""Who may begin: what the guardrails need to know of runs, and the places that a run has in the ledger.
+
+The guardrails judge what is known; a place is taken in one claim, right before the first action. So a run exceeds
+neither its error budget nor its cap, however many workers are at it and however often they are told to begin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from engine.catalogue import Catalogue, policy_of
+from engine.journal import Case, Journal
+from engine.leases import group_key
+from engine.ports import Entry, Ledger
+from engine.settings import Settings
+from engine.slots import Slots
+from guardrails import Attempt, Attempts, Situation, StormGate, guardrails_of_the_moment, judge
+from guardrails.blast_radius import BlastRadius
+from model.documents import text_at
+from model.facts import Facts
+from model.findings import Finding
+from model.plans import Allow, Hold, Plan, Refuse
+from model.states import Mode, Outcome
+from model.times import format_time, parse_time
+
+_STORM: Final = "storm"
+_STORM_SEEN: Final = "storm-seen"
+"""When it was seen last; for people, who are told when it is over."""
+
+type Rung = tuple[str, str]
+"""A target and a remediation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """What the ledger says beside one set of plans, read once for all of them."""
+
+    now: datetime
+    run: str
+    unhealthy: frozenset[str]
+    storm_ends: datetime | None
+    treated: Mapping[str, str]
+    groups: Mapping[str, str]
+    tried: Mapping[Rung, tuple[Attempt, ...]]
+    failures: int
+    in_flight: int
+    failed_first: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Decides with the guardrails, and remembers in the ledger."""
+
+    settings: Settings
+    catalogue: Catalogue
+    journal: Journal
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.journal.ledger
+
+    # What is known
+
+    def background(self, run: str, attempt: str, plans: Sequence[Plan], findings: Iterable[Finding]) -> Background:
+        """Everything that is known of runs, for judging these plans; `findings` are all that were found with them."""
+        now = self.journal.clock.now()
+        groups = {group_key(plan.group): plan.group for plan in plans if plan.group}
+        held = self.ledger.holders([f"treated:{plan.finding.key}" for plan in plans] + [*groups], now)
+        failures, in_flight, failed_first = self._progress(run, attempt, now)
+        return Background(
+            now=now,
+            run=run,
+            unhealthy=frozenset(finding.target for finding in findings),
+            storm_ends=self._storm_ends(now),
+            treated={p.finding.key: who for p in plans if (who := held.get(f"treated:{p.finding.key}", run)) != run},
+            groups={group: who for key, group in groups.items() if (who := held.get(key, attempt)) != attempt},
+            tried=self.tried((plan.finding.target, plan.remediation) for plan in plans),
+            failures=failures,
+            in_flight=in_flight,
+            failed_first=failed_first,
+        )
+
+    def situation(
+        self, plan: Plan, known: Background, facts: Facts, *, by_person: bool, touched: frozenset[str]
+    ) -> Situation:
+        """What the guardrails may know when they judge one plan."""
+        key, state = plan.finding.key, plan.finding.state
+        other = known.treated.get(key, "")
+        return Situation(
+            facts=facts,
+            mode=self.settings.mode(state),
+            by_person=by_person,
+            now=known.now,
+            run=known.run,
+            touched=touched,
+            in_treatment_by=other,
+            in_treatment_until=self._due(other, key) if other else None,
+            attempts=known.tried.get((plan.finding.target, plan.remediation), ()),
+            group_in_treatment_by=known.groups.get(plan.group, ""),
+            from_logs=self.catalogue.from_logs(state),
+            unhealthy=known.unhealthy & facts.machines.keys(),
+            storm_ends=known.storm_ends,
+            failures=known.failures,
+            in_flight=known.in_flight,
+            failed_first=known.failed_first,
+        )
+
+    def tried(self, rungs: Iterable[Rung]) -> dict[Rung, tuple[Attempt, ...]]:
+        """The latest attempts at these targets with these remediations."""
+        keys = {key: rung for rung in set(rungs) for key in self._attempt_keys(rung)}
+        found: dict[Rung, tuple[Attempt, ...]] = {}
+        for key, holder in self.ledger.holders([*keys], self.journal.clock.now()).items():
+            run, _, at = _read_attempt(holder)
+            if at is not None:
+                found[keys[key]] = (*found.get(keys[key], ()), Attempt(run=run, at=at))
+        return found
+
+    def exhausted(self, findings: Iterable[Finding]) -> dict[Rung, datetime]:
+        """Rungs of the findings' ladders that have no attempt left, with when they have one again."""
+        belt = Attempts(most=self.settings.attempts, within=self.settings.attempts_within)
+        now = self.journal.clock.now()
+        rungs = [(f.target, rung.id) for f in findings for rung in self.catalogue.fixing(f.state)]
+        return {r: until for r, attempts in self.tried(rungs).items() if (until := belt.exhausted(attempts, now))}
+
+    def saw(self, findings: Iterable[Finding], facts: Facts) -> None:
+        """Remember a storm, where this is one."""
+        unhealthy = {finding.target for finding in findings} & facts.machines.keys()
+        gate, now = StormGate(percent=self.settings.storm_percent, cool_down=self.settings.storm_cool_down), facts.now
+        if gate.storm(len(unhealthy), len(facts.machines)):
+            until = now + self.settings.storm_cool_down
+            self.ledger.claim(_STORM, _STORM, now, until)
+            if seen := self.ledger.holders([_STORM_SEEN], now).get(_STORM_SEEN):
+                self.ledger.release(_STORM_SEEN, seen)
+            self.ledger.claim(_STORM_SEEN, format_time(now), now, until)
+
+    def _storm_ends(self, now: datetime) -> datetime | None:
+        held = self.ledger.holders([_STORM, _STORM_SEEN], now)
+        if _STORM not in held:
+            return None
+        return (parse_time(held.get(_STORM_SEEN)) or now) + self.settings.storm_cool_down
+
+    def _progress(self, run: str, attempt: str, now: datetime) -> tuple[int, int, frozenset[str]]:
+        """How many treatments of a run failed, how many still may, and what failed in this attempt before any success.
+
+        Who tries again after a failure has looked at it: a new attempt has a canary of its own.
+        """
+        taken = len(self._budget(run).taken(now))
+        entries = self.ledger.entries(run, kinds=frozenset({"outcome", "applied"}))
+        bad = [e for e in entries if e.body.get("outcome") in {Outcome.FAILED, Outcome.INEFFECTIVE}]
+        went_through = {text_at(e.body, "remediation") for e in entries if e.kind == "applied"}
+        failed = {
+            text_at(e.body, "remediation")
+            for e in bad
+            if e.body.get("outcome") == Outcome.FAILED and e.id == f"outcome:{attempt}:{e.about}"
+        }
+        failures = min(taken, len(bad))
+        return failures, taken - failures, frozenset(failed - went_through)
+
+    def _due(self, run: str, key: str) -> datetime | None:
+        """When the treatment of a finding by another run is verified."""
+        lines = self.ledger.entries(run, about=key, kinds=frozenset({"applied", "relook"}))
+        return parse_time(lines[-1].body.get("due")) if lines else None
+
+    # The cap
+
+    def touched(self, run: str, facts: Facts) -> frozenset[str]:
+        """The machines that this run's treatments touch already."""
+        return frozenset(self._cap(run, facts).taken(self.journal.clock.now()).values())
+
+    def reach(self, run: str, machines: frozenset[str], facts: Facts) -> Hold | None:
+        """Take a place under the cap for each machine; a place is never given back."""
+        cap = self._cap(run, facts)
+        if cap.take(machines, self.journal.clock.now()):
+            return None
+        return Hold(guardrail="blast-radius", reason=f"a run touches at most {cap.most} machines")
+
+    def _cap(self, run: str, facts: Facts) -> Slots:
+        belt = BlastRadius(machines=self.settings.max_machines, percent=self.settings.max_percent)
+        return Slots(ledger=self.ledger, name=f"reach:{run}", most=belt.most(facts))
+
+    # Beginning and ending
+
+    def begin(self, case: Case, attempt: str, looked: datetime) -> Hold | Refuse | None:
+        """Right before the first action: judge once more what an hour can change, and take a place in the error budget.
+
+        `looked` is when the facts were read that the plan was compared with. None where the treatment begins.
+        """
+        now, own = self.journal.clock.now(), _own(case)
+        budget = self._budget(case.run)
+        failures, in_flight, failed_first = self._progress(case.run, attempt, now)
+        moment = Situation(
+            facts=Facts(now=looked, account="", workspace="", workspace_guid="", subscriptions=frozenset()),
+            mode=Mode.ACT,
+            by_person=True,
+            now=now,
+            run=case.run,
+            failures=failures,
+            # Delivered twice, it has its place already.
+            in_flight=in_flight - (own in budget.taken(now).values()),
+            failed_first=failed_first,
+        )
+        verdict = judge(case.plan, moment, guardrails_of_the_moment(policy_of(self.settings)))
+        if not isinstance(verdict, Allow):
+            return verdict
+        if not budget.take([own], now):
+            return Hold(guardrail="error-budget", reason="another treatment took the last place in the error budget")
+        self._count_attempt(case, attempt, now)
+        return None
+
+    def ended(self, case: Case, *, failed: bool) -> None:
+        """A treatment has no step left to do: one that failed keeps its place in the budget."""
+        if not failed:
+            self._budget(case.run).give_back(_own(case), self.journal.clock.now())
+
+    def applied(self, case: Case, due: datetime) -> None:
+        """Until it is verified, and a while longer, no other run treats the finding."""
+        self.ledger.claim(f"treated:{case.key}", case.run, self.journal.clock.now(), due + self.settings.cool_down)
+
+    def verified(self, run: str, key: str, *, helped: bool) -> None:
+        """It is known whether it helped. What did not counts as a failure from now on, as far as there is a place."""
+        now = self.journal.clock.now()
+        if not helped:
+            self._budget(run).take([f"{key}#ineffective"], now)
+        self.ledger.release(f"treated:{key}", run)
+
+    def _budget(self, run: str) -> Slots:
+        return Slots(ledger=self.ledger, name=f"budget:{run}", most=self.settings.error_budget)
+
+    def _count_attempt(self, case: Case, attempt: str, now: datetime) -> None:
+        rung = (case.plan.finding.target, case.plan.remediation)
+        keys = self._attempt_keys(rung)
+        held = self.ledger.holders(keys, now)
+        if any(_read_attempt(holder)[1] == attempt for holder in held.values()):
+            return
+        key = next((key for key in keys if key not in held), "")
+        if not key:
+            # All are past the time in which they count, and kept for the cool-down only.
+            key = min(held, key=lambda key: _read_attempt(held[key])[2] or now)
+            self.ledger.release(key, held[key])
+        until = now + max(self.settings.attempts_within, self.settings.cool_down)
+        self.ledger.claim(key, json.dumps([case.run, attempt, format_time(now)]), now, until)
+
+    def _attempt_keys(self, rung: Rung) -> list[str]:
+        target, remediation = rung
+        return [f"attempt:{target}:{remediation}:{number}" for number in range(self.settings.attempts)]
+
+
+def looked_at(entries: Iterable[Entry], attempt: str) -> datetime | None:
+    """When an attempt last looked at a finding before it treated it."""
+    return max((e.at for e in entries if e.kind == "treatment" and e.body.get("by") == attempt), default=None)
+
+
+def _own(case: Case) -> str:
+    """A try's name in the error budget: each try that fails has a place of its own."""
+    return f"{case.key}#{case.number}"
+
+
+def _read_attempt(holder: str) -> tuple[str, str, datetime | None]:
+    """Run, attempt and time, as `_count_attempt` writes them."""
+    try:
+        run, attempt, at = json.loads(holder)
+    except (ValueError, TypeError):
+        return "", "", None
+    return str(run), str(attempt), parse_time(at)
