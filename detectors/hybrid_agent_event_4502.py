@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from detectors.complaints import QUERIES, Complaint, complaints, finding_of, unheard
+from detectors.inside import found_without
 from model.facts import Facts, Reading
 from model.findings import Detection
 from model.states import FailureState
@@ -31,6 +32,10 @@ class HybridAgentEvent4502:
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unheard(self, facts):

@@ -7,11 +7,14 @@ never passed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
+from detectors.protocol import Detector
 from model.diagnosis import Diagnosis, OperatingSystem, Result, RuleResult
 from model.documents import Document
 from model.facts import Facts, PowerState, Unreadable
+from model.findings import Finding
 
 _NOBODY_LOOKED: Final = RuleResult(result=Result.UNKNOWN)
 
@@ -46,6 +49,12 @@ def worth_a_look(facts: Facts, targets: Iterable[str], os: OperatingSystem | Non
         for machine in machines
         if (machine.is_arc or machine.power is PowerState.RUNNING) and (os is None or machine.os.lower() == os.value)
     )
+
+
+def found_without(detector: Detector, facts: Facts) -> frozenset[str]:
+    """The machines that a detector finds by the logs alone: a look inside tells why, or whether it is so still."""
+    outside = replace(facts, diagnoses={})
+    return worth_a_look(facts, [one.target for one in detector.detect(outside) if isinstance(one, Finding)])
 
 
 def obstacles(facts: Facts, target: str, rules: Iterable[str] | None = None) -> Document:

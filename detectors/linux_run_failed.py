@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
+from detectors.inside import found_without
 from detectors.linux_failures import Told, causes
 from detectors.protocol import unreadable
 from model.documents import Document, Json
@@ -55,6 +56,10 @@ class LinuxRunFailed:
     def suspects(self, facts: Facts) -> frozenset[str]:
         """The deployments whose newest run failed on a Linux machine: their schedules say whether they run again."""
         return frozenset(part.deployment.id for parts in _failed(facts).values() for part in parts)
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts):

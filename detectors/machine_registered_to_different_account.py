@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from detectors.complaints import QUERIES, told_by_agents
+from detectors.inside import found_without
 from model.facts import Facts, Reading
 from model.findings import Detection
 from model.states import FailureState
@@ -30,6 +31,10 @@ class MachineRegisteredToDifferentAccount:
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         yield from told_by_agents(self, facts)

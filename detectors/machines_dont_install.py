@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from detectors.inside import found_without
 from detectors.log_machines import Reporters, Reporting
 from detectors.protocol import unreadable
 from detectors.update_agent_error import UpdateAgentError, sufferers
@@ -49,6 +50,10 @@ class MachinesDontInstall:
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts):

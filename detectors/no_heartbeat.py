@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from detectors.inside import found_without
 from detectors.log_machines import Reporters
 from detectors.protocol import unreadable
 from detectors.running import changed_at, may_run, runs
@@ -42,6 +43,10 @@ class NoHeartbeat:
         if unreadable(self, facts) or first_cause(facts):
             return frozenset()
         return frozenset(self._silent(facts))
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts) or explained(self.finds, facts):

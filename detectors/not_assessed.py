@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from detectors import complaints
+from detectors.inside import found_without
 from detectors.log_machines import Reporters
 from detectors.running import changed_at, may_run, runs
 from detectors.workspace_causes import QUERIES, READS, explained, first_cause
@@ -44,6 +45,10 @@ class NotAssessed:
         if self._gap(facts) or first_cause(facts):
             return frozenset()
         return frozenset(self._unassessed(facts))
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := self._gap(facts) or explained(self.finds, facts):

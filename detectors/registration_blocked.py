@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from detectors import workspace_causes
 from detectors.complaints import QUERIES, complaints
+from detectors.inside import found_without
 from model.facts import Facts, Machine, Reading, Row
 from model.findings import Detection, Finding, Unknown
 from model.resource_ids import vm_ids
@@ -39,6 +40,10 @@ class RegistrationBlocked:
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         # Where nobody collects the agents' log the state can still be told, only not by which of them.

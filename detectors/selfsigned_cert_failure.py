@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from detectors.complaints import QUERIES, told_by_agents
+from detectors.inside import found_without, inside
+from model.diagnosis import Result
 from model.facts import Facts, Reading
-from model.findings import Detection
+from model.findings import Detection, Finding, Unknown
 from model.states import FailureState
 
 
@@ -18,10 +20,11 @@ class SelfsignedCertFailure:
 
     Looks like: "CertificateCreationException: Failed to create a self-signed certificate. --->
     System.UnauthorizedAccessException: Access is denied."
-    Evidence: event 4502 of the agent within a day, with that text. The rights of the key folders are looked at on the
-    machine itself, by the script that would grant them.
+    Evidence: event 4502 of the agent within a day, with that text. Where the machine was looked into, SYSTEM may not
+    modify `MachineKeys` there.
     Healthy: no such event within a day.
-    Unknown: the workspace does not collect the log `Operations Manager`, or the events could not be read.
+    Unknown: the workspace does not collect the log `Operations Manager`, or the events could not be read; SYSTEM has
+    its rights inside the machine, so that something else refuses, or did before they were granted.
     Source: troubleshooting article, "Failed to create a self-signed certificate" (S10).
     """
 
@@ -32,5 +35,15 @@ class SelfsignedCertFailure:
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
 
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """Whether SYSTEM has its rights shows inside."""
+        return found_without(self, facts)
+
     def detect(self, facts: Facts) -> Iterator[Detection]:
-        yield from told_by_agents(self, facts)
+        for detection in told_by_agents(self, facts):
+            target = detection.target if isinstance(detection, Finding) else ""
+            if inside(facts, target, "machine-keys-access").result is Result.PASSED:
+                missing = "what refuses the certificate: inside the machine SYSTEM may modify the machine keys now"
+                yield Unknown(state=self.finds, target=target, missing=missing)
+            else:
+                yield detection

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from detectors.hresults import Site, codes_in, described, spelled, table
+from detectors.inside import found_without
 from detectors.log_machines import MOST_LISTED, Reporters, Reporting, update_server
 from detectors.protocol import unreadable
 from model.documents import Json
@@ -77,6 +78,10 @@ class UpdateAgentError:
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
+
+    def probes(self, facts: Facts) -> frozenset[str]:
+        """What stands in the way shows inside."""
+        return found_without(self, facts)
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
         if gap := unreadable(self, facts):

@@ -7,16 +7,18 @@ from dataclasses import replace
 import pytest
 
 from detectors import DETECTORS
+from detectors.clock_skew import ClockSkew
 from detectors.installed_but_not_found import InstalledButNotFound
 from detectors.kb2267602_missing import Kb2267602Missing
 from detectors.protocol import LooksInside
+from detectors.selfsigned_cert_failure import SelfsignedCertFailure
 from detectors.unexplained_reboots import UnexplainedReboots
 from detectors.updates_without_deployment import UpdatesWithoutDeployment
 from model.diagnosis import Diagnosis
 from model.documents import Document
 from model.facts import Facts, Machine, PowerState
 from model.findings import Finding, Unknown
-from tests.builders import a_machine, facts
+from tests.builders import a_complaint, a_machine, facts
 from tests.detectors.answers import answer, unknown
 from tests.detectors.test_unexplained_reboots import BY_A_PERSON, BY_UPDATE, a_restart
 from tests.detectors.test_unexplained_reboots import world as restarted
@@ -155,3 +157,62 @@ def test_an_unknown_is_no_finding_elsewhere() -> None:
     detections = list(UnexplainedReboots().detect(NOBODY_NAMED))
 
     assert [type(one) for one in detections] == [Unknown]
+
+
+FORBIDDEN = "AzureAutomation.HybridAgent: Forbidden: You don't have permission to access / on this server"
+NO_CERTIFICATE = (
+    "AzureAutomation.HybridAgent: Registration Failed with Exception AgentService.HybridRegistration. "
+    "PowerShell.Certificates.CertificateCreationException: Failed to create a self-signed certificate. ---> "
+    "System.UnauthorizedAccessException: Access is denied."
+)
+COLLECTED: list[Document] = [{"EventLog": "Operations Manager"}]
+
+
+def complaining(said: str) -> Facts:
+    rows: dict[str, list[Document]] = {
+        "agent-complaints": [a_complaint(WEB, said)],
+        "agent-log-collected": COLLECTED,
+    }
+    return facts(machines=[WEB], rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("said", "inside", "expected"),
+    [
+        # Fifteen minutes are forgiven.
+        (FORBIDDEN, a_diagnosis(clk="F:900s"), "nothing"),
+        (FORBIDDEN, a_diagnosis(clk="F:901s"), "found"),
+        (FORBIDDEN, a_diagnosis(clk="W:120s"), "nothing"),
+        (FORBIDDEN, a_diagnosis(clk="U:noanswer"), "nothing"),
+        (FORBIDDEN, "the machine is not running", "nothing"),
+        # Five minutes break a sign-in, and nobody complains of it: that is not this state.
+        ("AzureAutomation.HybridAgent: something else", a_diagnosis(clk="F:4000s"), "nothing"),
+    ],
+)
+def test_a_clock_that_the_service_refuses_is_looked_at(said: str, inside: Diagnosis | str, expected: str) -> None:
+    """In either direction: one that is behind shows in no log."""
+    assert answer(ClockSkew().detect(looked_into(complaining(said), {WEB.id: inside}))) == expected
+
+
+def test_who_is_refused_is_looked_into() -> None:
+    assert ClockSkew().probes(complaining(FORBIDDEN)) == {WEB.id}
+    assert ClockSkew().probes(complaining(NO_CERTIFICATE)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        (a_diagnosis(rsa="F:rights"), "found"),
+        (a_diagnosis(rsa="F:denied"), "found"),
+        # The rights are there: whatever refused did so before, or is something else.
+        (a_diagnosis(rsa="P"), "unknown"),
+        # What the agent says counts where nobody can look.
+        (a_diagnosis(rsa="U:UnauthorizedAccess"), "found"),
+        ("the machine is gone", "found"),
+    ],
+)
+def test_the_rights_to_the_machine_keys_are_looked_at(inside: Diagnosis | str, expected: str) -> None:
+    seen = looked_into(complaining(NO_CERTIFICATE), {WEB.id: inside})
+
+    assert answer(SelfsignedCertFailure().detect(seen)) == expected
+    assert SelfsignedCertFailure().probes(seen) == {WEB.id}
