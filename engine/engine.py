@@ -425,7 +425,13 @@ class Engine:
         """A run without a process that waited for people: over, where they have said everything."""
         statuses = self.ledger.entries(run, kinds=frozenset({"status"}))
         waited = text_at(statuses[-1].body, "for") if statuses else ""
-        if waited and self._people(run) != waited:
+        if not waited or self._people(run) == waited:
+            return
+        if dues := [due for _, due in self.journal.open_verifications(run)]:
+            # Nobody sleeps until then; whoever takes the run up verifies what is due.
+            body: Document = {"status": "waiting", "until": format_time(min(dues))}
+            self.journal.record(run, Line(f"status:waiting:{uuid.uuid4().hex[:8]}", "status", body))
+        else:
             self.close({"run": run})
 
     def step(self, document: Document) -> Document:
