@@ -14,7 +14,7 @@ from cli.hands import Failed, Hands, Usage
 from cli.output import print_json
 from cli.progress import ProgressLine
 from cli.shown import shown
-from cli.sweeping import DONE, drive_here, known_run, person, status_of_apply
+from cli.sweeping import DONE, drive_here, known_run, person, status_of_apply, what_next
 from cli.telling import Teller, document_of
 from engine.approvals import Decision, NotAnswerable, UnknownApproval
 from engine.ports import LedgerUnreadable
@@ -88,7 +88,7 @@ def _go_on(engine: Engine, said: Approval, before: Document, command: Answer) ->
     if command.json:
         print_json(document)
     else:
-        teller.end(document, due, ())
+        teller.end(document, due, what_next(document, engine.settings))
     return status_of_apply(document, [said.finding], unfinished=due is not None)
 
 
@@ -162,7 +162,7 @@ def _gone_on(engine: Engine, free: tuple[Work, ...], command: Resume) -> int:
         due = drive_here(engine, teller, PROCESSES["apply"](request), command.wait)
         document = document_of(engine, run)
         if not command.json:
-            teller.end(document, due, ())
+            teller.end(document, due, what_next(document, engine.settings))
         statuses.append(status_of_apply(document, findings, unfinished=due is not None))
         started.append({"run": run, "findings": listed})
     return max([*statuses, _standing(engine, started, json=command.json, quiet=bool(free))])

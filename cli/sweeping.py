@@ -69,7 +69,7 @@ def sweep(command: Sweep, hands: Hands) -> int:
         if command.html:
             write_page(command.html, document)
         if not command.json:
-            teller.end(document, due, _next(document, engine.settings, offline=command.source is not None))
+            teller.end(document, due, what_next(document, engine.settings, offline=command.source is not None))
     return _sweep_status(document, fail_on_findings=command.fail_on_findings)
 
 
@@ -103,7 +103,7 @@ def apply(command: Apply, hands: Hands) -> int:
         if command.json:
             print_json(document)
         else:
-            teller.end(document, due, _next(document, engine.settings, offline=False))
+            teller.end(document, due, what_next(document, engine.settings))
     return status_of_apply(document, findings, unfinished=due is not None)
 
 
@@ -201,14 +201,15 @@ def planned_finding(document: Document, text: str) -> str:
 # What it comes to
 
 
-def _next(document: Document, settings: Settings, *, offline: bool) -> tuple[tuple[str, str], ...]:
+def what_next(document: Document, settings: Settings, *, offline: bool = False) -> tuple[tuple[str, str], ...]:
+    """What somebody who has read how a run stands may want to type: a sentence, and the command."""
     run = text_at(document, "id")
     fates = Counter(finding.fate for group in run_view(document).groups for finding in group.findings)
     held = _held_by_mode(document)
     askable = {state for state in held if settings.mode(FailureState(state)) is Mode.ASK}
     if offline and (fates["planned"] or held):
         return (("These facts are a folder's. To repair, sweep the estate itself.", ""),)
-    if fates["asks"]:
+    if fates["to approve"]:
         return (("To see what waits for your answer, and answer it:", "patchwright approvals"),)
     if fates["queued"]:
         return (("To lift the pause and go on with what was queued:", "patchwright resume --queued"),)

@@ -149,7 +149,7 @@ def _finding(finding: Document, plan: Document | None, advice: Document | None, 
     verdict = text_at(plan or {}, "verdict.kind")
     fate = {"allow": "planned", "hold": "held", "refuse": "refused"}.get(verdict, "advised" if advice else "observed")
     if text_at(plan or {}, "verdict.guardrail") == APPROVAL:
-        fate = "asks"
+        fate = "to approve"
     since = parse_time(finding.get("since"))
     return FindingView(
         key=text_at(finding, "key"),

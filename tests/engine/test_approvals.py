@@ -245,6 +245,20 @@ class TestANo:
         assert app.outcomes(run) == {key: "refused"}
 
 
+    def test_of_the_last_who_was_asked_leaves_a_verification_due(self, app: App) -> None:
+        """The run is not over before what was applied is verified."""
+        window, machine = app.late(), app.renamed()
+        run = app.sweep()
+        said = {approval.finding: approval for approval in app.engine.approvals.waiting()}
+        app.apply(run, [window])
+
+        app.engine.answer(said[machine].id, Decision.REJECT, by="bert", reason="no")
+
+        document = app.document(run)
+        assert (document["status"], document["waitingFor"], document["finished"]) == ("waiting", None, None)
+        assert app.outcomes(run) == {machine: "refused"}
+
+
 class TestASecondAnswer:
     @pytest.mark.parametrize("first", [approve, reject])
     @pytest.mark.parametrize("second", [approve, reject])
