@@ -47,6 +47,7 @@ def build(
         engine.ports.LedgerUnreadable: it cannot be used as it is.
     """
     # Heavy, as the module says.
+    from adapters.access import AzureAccess  # noqa: PLC0415
     from adapters.clients import Clients  # noqa: PLC0415
     from adapters.ledgers import open_ledger  # noqa: PLC0415
     from adapters.prober import AzureProber, diagnoses  # noqa: PLC0415
@@ -76,6 +77,12 @@ def build(
         clock=clock,
         progress=progress or quiet,
         prober=AzureProber(probing, clock, settings.cloud) if settings.probe == "suspects" else None,
+        access=AzureAccess(
+            Clients(settings.cloud, read_only=True, client_id=settings.reader_client_id),
+            account=settings.account,
+            workspace=settings.workspace,
+            subscriptions=settings.subscriptions,
+        ),
     )
     return engine
 

@@ -82,6 +82,14 @@ class Estate(Protocol):
         ...
 
 
+class Access(Protocol):
+    """Whether what the settings name is there and may be read."""
+
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for each thing that cannot be read, without ids; empty where all can. Never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
     """The step holds; `result` is what undoing or understanding it needs (an export's path, an exit code).

@@ -314,6 +314,7 @@ def _health(engine: EngineFor) -> func.HttpResponse:
     try:
         ready = engine()
         ready.ledger.runs(1)
+        unreachable: list[Json] = [*ready.access.problems()] if ready.access else []
         pauses: list[Json] = [_without_people(pause.document) for pause in ready.switch.pauses()]
     except Exception as error:  # whatever it is, it is why the app is not ready
         match problem_of(error):
@@ -322,6 +323,8 @@ def _health(engine: EngineFor) -> func.HttpResponse:
             case Problem(detail=detail):
                 said = [detail]
         return json_response({"status": "not ready", "problems": said}, 503)
+    if unreachable:
+        return json_response({"status": "not ready", "problems": unreachable}, 503)
     return json_response({"status": "ready", "dryRun": ready.settings.dry_run, "pauses": pauses})
 
 
