@@ -24,6 +24,7 @@ from engine.ladder import Ladder
 from engine.leases import Leases, clock_went_back
 from engine.pausing import KillSwitch, Work
 from engine.ports import (
+    Access,
     AzureUnavailable,
     Clock,
     Estate,
@@ -89,6 +90,8 @@ class Engine:
     progress: Progress = quiet
     prober: Prober | None = None
     """Looks into machines, where that is allowed at all."""
+    access: Access | None = None
+    """Tells whether what the settings name can be read, where somebody asks for that."""
     activities: Mapping[str, Callable[[Document], Document]] = field(init=False)
     surveyor: Surveyor = field(init=False)
     journal: Journal = field(init=False)
@@ -237,9 +240,11 @@ class Engine:
             return None
         paused = self.switch.stops(None) is not None
         if not paused and not probing.asked(request.run) and self.surveyor.looks_inside(states):
-            facts = self.surveyor.look(states).facts
-            suspects = self.surveyor.suspects(states, facts)
-            probing.begin(request.run, (id_ for id_ in suspects if selects(request.machines, id_, facts)), facts)
+            survey = self.surveyor.look(states)
+            facts, suspects = survey.facts, self.surveyor.suspects(states, survey.facts)
+            wanted = frozenset(id_ for id_ in suspects if selects(request.machines, id_, facts))
+            # Before those of whom more would be known, those of whom nothing could be told.
+            probing.begin(request.run, wanted, facts, first=frozenset(doubt.target for doubt in survey.unknown))
         return probing.wait(request.run)
 
     def _probing(self) -> Probing | None:
