@@ -180,10 +180,11 @@ class Engine:
         # An empty selection selects nothing, so nothing is read for it.
         if request.machines == ():
             states = frozenset()
-        if (wait := self._look_inside(request, states)) is not None:
+        looked = self._look_inside(request, states)
+        if isinstance(looked, timedelta):
             self._count(request.run, before)
-            return {"wait": wait.total_seconds()}
-        survey = self.surveyor.look(states, diagnoses=self._diagnoses(request.run))
+            return {"wait": looked.total_seconds()}
+        survey = looked or self.surveyor.look(states, diagnoses=self._diagnoses(request.run))
         facts = survey.facts
         findings = [f for f in survey.findings if selects(request.machines, f.target, facts)]
         unknown = [u for u in survey.unknown if not u.target or selects(request.machines, u.target, facts)]
@@ -230,9 +231,10 @@ class Engine:
         self.journal.record(request.run, Line("surveyed", "surveyed", answer))
         return answer
 
-    def _look_inside(self, request: SweepRequest, states: frozenset[FailureState]) -> timedelta | None:
+    def _look_inside(self, request: SweepRequest, states: frozenset[FailureState]) -> Survey | timedelta | None:
         """Have suspects looked into, once a run; how long until their answers may be here, or None where none is due.
 
+        Where nobody is suspected, what was read for that is all there is to read.
         A dry run does so as well, and a locked app: the script only looks, and `PATCHWRIGHT_PROBE` says that it may.
         """
         probing = self._probing()
@@ -245,6 +247,8 @@ class Engine:
             wanted = frozenset(id_ for id_ in suspects if selects(request.machines, id_, facts))
             # Before those of whom more would be known, those of whom nothing could be told.
             probing.begin(request.run, wanted, facts, first=frozenset(doubt.target for doubt in survey.unknown))
+            if not wanted:
+                return survey
         return probing.wait(request.run)
 
     def _probing(self) -> Probing | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, assert_never
@@ -40,10 +40,14 @@ class Probing:
         """True where this run has chosen its suspects already."""
         return bool(self.journal.ledger.entries(run, kinds=frozenset({"probes"})))
 
-    def begin(self, run: str, suspects: Iterable[str], facts: Facts) -> None:
-        """Choose, claim and send. What cannot be looked into now is written down as unreadable."""
+    def begin(self, run: str, suspects: Iterable[str], facts: Facts, *, first: Collection[str] = frozenset()) -> None:
+        """Choose, claim and send, to the suspects among `first` before all others.
+
+        What cannot be looked into now is written down as unreadable.
+        """
+        known = [id_ for id_ in suspects if id_ in facts.machines]
         # In an order of each run's own: where they are more than it may look into, every one has its turn some night.
-        chosen = sorted((id_ for id_ in suspects if id_ in facts.machines), key=lambda id_: probe_name(run, id_))
+        chosen = sorted(known, key=lambda id_: (id_ not in first, probe_name(run, id_)))
         looked = 0
         for id_ in chosen:
             machine = facts.machines[id_]

@@ -69,6 +69,8 @@ class Suspicious:
 
     def __init__(self) -> None:
         self.told: Facts | None = None
+        self.doubts: set[str] = set()
+        """Of whom it cannot tell anything without a look inside."""
 
     def suspects(self, facts: Facts) -> frozenset[str]:
         return frozenset()
@@ -84,6 +86,8 @@ class Suspicious:
                     yield Unknown(state=self.finds, target=id_, missing=what)
                 case Diagnosis() as diagnosis if diagnosis["restart-policy"].result is Result.WARNING:
                     yield Finding(state=self.finds, target=id_, name=machine.name, reason="it says so")
+                case None if id_ in self.doubts:
+                    yield Unknown(state=self.finds, target=id_, missing="a look inside")
                 case _:
                     pass
 
@@ -155,7 +159,7 @@ def test_a_dry_run_and_a_locked_app_look_inside_where_that_is_allowed(probed: Pr
     assert isinstance(probed.told("web-01"), Diagnosis)
 
 
-def test_without_a_suspicious_detector_nothing_is_read_twice(app: App) -> None:
+def test_where_nobody_is_suspected_nothing_is_read_twice(app: App) -> None:
     app.set(probe="suspects")
     app.engine.prober = FakeProber(clock=app.clock)
 
@@ -196,6 +200,19 @@ def test_machines_that_cannot_be_looked_into_take_nobodys_place(probed: Probed) 
     probed.app.sweep()
 
     assert probed.prober.sent == ["web-01"]
+
+
+def test_whom_nothing_could_be_told_of_comes_first(probed: Probed) -> None:
+    names = [f"web-{number:02}" for number in range(1, 10)]
+    probed.has(*names)
+    probed.set(probe="suspects", max_probes=1)
+    probed.detector.doubts = {a_machine("web-07").id}
+
+    for _ in range(5):
+        probed.app.sweep()
+        probed.app.clock.sleep_until(probed.app.clock.now() + SELDOM)
+
+    assert probed.prober.sent == ["web-07"] * 5
 
 
 def test_where_there_are_too_many_suspects_every_one_has_its_turn(probed: Probed) -> None:
