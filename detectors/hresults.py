@@ -31,6 +31,7 @@ class Repair(StrEnum):
     RESCAN = "rescan"
     START_UPDATE_SERVICE = "start-update-service"
     RESET_UPDATE_STORE = "reset-update-store"
+    GRANT_UPDATE_STORE = "grant-update-store"
     ADVISE = "advise"
 
 

@@ -46,6 +46,7 @@ class Catalogue:
                 quota_step_gb=settings.quota_step_gb,
                 quota_ceiling_gb=settings.quota_ceiling_gb,
                 cloud=settings.cloud,
+                wsus_server=settings.wsus_server,
             ),
             guardrails=guardrails(policy_of(settings)),
             modes={state: settings.mode(state) for state in FailureState},

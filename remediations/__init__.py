@@ -33,11 +33,13 @@ from remediations.advise_workers import (
 )
 from remediations.advise_workspace import AdviseUpdatesSolutionMissing, AdviseWorkspaceNotLinked, AdviseWrongWorkspace
 from remediations.clean_package_cache import CleanPackageCache
+from remediations.clear_agent_cache import AdviseSilentAgent, ClearAgentCache
 from remediations.configure_packages import ConfigurePackages
 from remediations.enable_tls12 import EnableTls12
 from remediations.exclude_package import ExcludePackage
 from remediations.fix_dependencies import FixDependencies
 from remediations.grant_machine_keys import GrantMachineKeys
+from remediations.grant_update_store import GrantUpdateStore
 from remediations.include_all_classifications import IncludeAllClassifications
 from remediations.protocol import Remediation
 from remediations.raise_daily_cap import RaiseDailyCap
@@ -55,6 +57,7 @@ from remediations.restart_unreachable_worker import RestartUnreachableWorker
 from remediations.resync_clock import ResyncClock
 from remediations.set_au_options import SetAuOptions
 from remediations.set_reboot_policy import SetRebootPolicy
+from remediations.set_wsus_server import SetWsusServer
 from remediations.start_stopped_machine import StartStoppedMachine
 from remediations.start_update_service import StartUpdateService
 from remediations.widen_maintenance_window import WidenMaintenanceWindow
@@ -71,6 +74,7 @@ def remediations(
     quota_step_gb: float = 1,
     quota_ceiling_gb: float = 5,
     cloud: str = "public",
+    wsus_server: str = "",
 ) -> tuple[Remediation, ...]:
     """Every remediation, with the thresholds that settings may change."""
     return (
@@ -81,6 +85,8 @@ def remediations(
         AdviseWrongWorkspace(),
         AddToScope(),
         RestartSilentAgent(),
+        ClearAgentCache(),
+        AdviseSilentAgent(),
         RestartAgentToAssess(),
         AdviseCrossTenant(),
         ResetWorkerKey(),
@@ -116,6 +122,8 @@ def remediations(
         AdviseLinuxPending(),
         RescanUpdates(),  # changes no setting; says what a person has to do about every code without a repair
         StartUpdateService(),
+        SetWsusServer(server=wsus_server),
+        GrantUpdateStore(),
         ResetUpdateStore(),
         SetAuOptions(),
         SetRebootPolicy(),

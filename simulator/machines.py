@@ -18,6 +18,7 @@ from simulator.outcomes import Effects, ScriptResult
 from simulator.resources import ResourceStore
 from simulator.scripts import run_script
 from simulator.symptoms import Symptoms
+from simulator.windows import AGENT_CACHE
 from simulator.wire import time_out
 
 GROUP_TYPE: Final = "Microsoft.Automation/AutomationAccounts/HybridRunbookWorkerGroups"
@@ -144,6 +145,8 @@ class Machines:
         guest.restarts += 1
         attempt = guest.restarts
         self._hanging.discard(guest.agent)
+        if guest.windows.folders.get(AGENT_CACHE) == "damaged":
+            return
         if guest.key is not None:
             if guest.key.source_computer_id:
                 self.heartbeats.register(guest.agent, guest.key.source_computer_id, self.clock.now)

@@ -5,7 +5,9 @@ In a fleet folder a guest's `windows` may say (all optional):
 - `registry`: `{"SOFTWARE\\\\…": {"AUOptions": 4}}`, DWORDs by key below HKEY_LOCAL_MACHINE.
 - `services`: `{"wuauserv": "Disabled"}`, start types; a service with one of `Auto` and `Manual` runs.
 - `machineKeys`: `{"owner": SID, "denied": SID, "lacking": true}`, what keeps SYSTEM from the folder of machine keys.
-- `updateStore`: `damaged`.
+- `updateStore`: `damaged`, or `denied` where SYSTEM has no full control of it.
+- `agentCache`: `damaged`; until it is built anew the agent runs and does not beat.
+- `freeBytes`: what is free on the system drive.
 - `domainJoined`, `configurationManager`, `installing`, `timeSource`: true or false.
 - `version`: the major version of Windows, 10 from Server 2016 on.
 """
@@ -30,6 +32,8 @@ DOTNET: Final = (
 RSA: Final = r"C:\ProgramData\Microsoft\Crypto\RSA"
 MACHINE_KEYS: Final = rf"{RSA}\MachineKeys"
 STORES: Final = (r"C:\Windows\SoftwareDistribution", r"C:\Windows\System32\catroot2")
+AGENT_CACHE: Final = r"C:\Program Files\Microsoft Monitoring Agent\Agent\Health Service State"
+FULL_CONTROL: Final = 0x1F01FF
 SYSTEM: Final = "S-1-5-18"
 ADMINISTRATORS: Final = "S-1-5-32-544"
 MODIFY: Final = 0x1301BF
@@ -39,10 +43,11 @@ SCHEDULED: Final = "Scheduled installation"
 NOTIFY: Final = "Notify before installation"
 SERVICE_DISABLED: Final = "0x80070422"
 STORE_DAMAGED: Final = "0x80248007"
+ACCESS_DENIED: Final = "0x80070005"
 
 _KNOWN: Final = frozenset(
-    {"registry", "services", "machineKeys", "updateStore", "domainJoined", "configurationManager", "installing",
-     "timeSource", "version"}
+    {"registry", "services", "machineKeys", "updateStore", "agentCache", "freeBytes", "domainJoined",
+     "configurationManager", "installing", "timeSource", "version"}
 )  # fmt: skip
 _ENTRY: Final = re.compile(r"\(([AD]);([A-Z]*);(0x[0-9a-f]+);;;([^)]+)\)")
 _OF_A_DISABLED_SERVICE: Final = frozenset({SERVICE_DISABLED, "0x8024002e"})
@@ -143,7 +148,7 @@ class AccessList:
 
 
 _DEFAULT: Final = AccessList(
-    entries=(Entry(sid=ADMINISTRATORS, rights=0x1F01FF), Entry(sid=SYSTEM, rights=0x1F01FF, flags="OICI"))
+    entries=(Entry(sid=ADMINISTRATORS, rights=FULL_CONTROL), Entry(sid=SYSTEM, rights=FULL_CONTROL, flags="OICI"))
 )
 _LACKING: Final = AccessList(entries=(Entry(sid="S-1-5-32-545", rights=READ_AND_EXECUTE),))
 
@@ -158,15 +163,18 @@ class Windows:
 
     registry: Registry = field(default_factory=Registry)
     services: dict[str, Service] = field(default_factory=_services)
-    access: dict[str, AccessList] = field(default_factory=lambda: dict.fromkeys((RSA, MACHINE_KEYS), _DEFAULT))
-    folders: dict[str, str] = field(default_factory=lambda: dict.fromkeys(STORES, "whole"))
-    """What Windows Update has stored, by folder: `whole`, `damaged`, `damaged for installing` where a scan is
-    spared, or `new` where it began again."""
+    access: dict[str, AccessList] = field(
+        default_factory=lambda: dict.fromkeys((RSA, MACHINE_KEYS, STORES[0]), _DEFAULT)
+    )
+    folders: dict[str, str] = field(default_factory=lambda: dict.fromkeys((*STORES, AGENT_CACHE), "whole"))
+    """What Windows Update and the agent have stored, by folder: `whole`, `damaged`, `damaged for installing` where a
+    scan is spared, or `new` where it began again."""
     domain_joined: bool = False
     configuration_manager: bool = False
     installing: bool = False
     time_source: bool = True
     version: int = 10
+    free_bytes: int = 40 * 2**30
     scan_error: str = ""
     """What a scan ends with, whatever the service and the store are like; in the words of the machine's summary."""
     ours_to_mend: bool = False
@@ -190,6 +198,8 @@ class Windows:
             return f"Exception from HRESULT: {SERVICE_DISABLED}"
         if "damaged" in (self.folders.get(store) for store in STORES):
             return f"Exception from HRESULT: {STORE_DAMAGED}"
+        if self.allowed(STORES[0]) & FULL_CONTROL != FULL_CONTROL:
+            return f"Access is denied. (Exception from HRESULT: {ACCESS_DENIED} (E_ACCESSDENIED))"
         return self.scan_error
 
     def summary(self) -> tuple[str, str]:
@@ -239,6 +249,8 @@ class Windows:
             self.services["wuauserv"] = Service(start="Disabled", running=False)
         elif code in _OF_A_DAMAGED_STORE:
             self.folders[STORES[0]] = "damaged"
+        elif code == ACCESS_DENIED:
+            self.lacks_store_rights()
         else:
             self.scan_error = text
 
@@ -255,6 +267,9 @@ class Windows:
 
     def lacks_rights(self) -> None:
         self.access |= dict.fromkeys((RSA, MACHINE_KEYS), _LACKING)
+
+    def lacks_store_rights(self) -> None:
+        self.access[STORES[0]] = _LACKING
 
     def restarts_after_updates(self) -> None:
         self.registry.set(AU, "AlwaysAutoRebootAtScheduledTime", 1)
@@ -284,6 +299,12 @@ def given_windows(where: str, windows: Windows, given: Mapping[str, Json]) -> No
         windows.access |= dict.fromkeys((RSA, MACHINE_KEYS), access)
     if given.get("updateStore") == "damaged":
         windows.folders[STORES[0]] = "damaged"
+    if given.get("updateStore") == "denied":
+        windows.lacks_store_rights()
+    if given.get("agentCache") == "damaged":
+        windows.folders[AGENT_CACHE] = "damaged"
+    free = given.get("freeBytes")
+    windows.free_bytes = free if isinstance(free, int) else windows.free_bytes
     windows.domain_joined = given.get("domainJoined") is True
     windows.configuration_manager = given.get("configurationManager") is True
     windows.installing = given.get("installing") is True

@@ -17,8 +17,10 @@ from model.documents import Document, Json, list_at, text_at
 from simulator.guests import File, Guest, WorkerKey, sha256_of
 from simulator.outcomes import Effects, Ended, ScriptResult, fail, outcome_line, refuse
 from simulator.windows import (
+    AGENT_CACHE,
     AU,
     DOTNET,
+    FULL_CONTROL,
     MACHINE_KEYS,
     MODIFY,
     READ_AND_EXECUTE,
@@ -33,6 +35,7 @@ from simulator.windows import (
 FOLDER: Final = "C:\\ProgramData\\Patchwright\\"
 _STEP_ID: Final = "[0-9a-f]{16}"
 _SHA256: Final = "[0-9a-f]{64}"
+_LEAST_FREE: Final = 2**30
 _TIME_MOVED: Final = timedelta(seconds=60)
 _HKLM: Final = "HKLM:\\"
 
@@ -143,6 +146,44 @@ def _restart_agent(call: Call) -> Fields:
     return "restarted", {"before": before, "after": "Running", "repeated": repeated}
 
 
+def _clear_agent_cache(call: Call) -> Fields:
+    guest, folders = call.guest, call.guest.windows.folders
+    if not guest.agent_start:
+        refuse("agent-not-installed")
+    if guest.agent_start == "Disabled":
+        refuse("agent-disabled")
+    repeated = call.has(".done")
+    if repeated and call.age(".done") > timedelta(days=1):
+        call.remove(".json", ".done")
+        repeated = False
+    if not repeated:
+        if AGENT_CACHE not in folders and not call.has(".json"):
+            refuse("no-cache")
+        if not call.has(".json"):
+            suffix = f".{call.step}-{call.effects.now():%Y%m%d%H%M%S}"
+            call.write(".json", json.dumps({"from": AGENT_CACHE, "to": AGENT_CACHE + suffix}))
+        record = json.loads(call.read(".json"))
+        if record["from"] in folders and record["to"] not in folders:
+            folders[record["to"]] = folders.pop(record["from"])
+            folders[record["from"]] = "new"
+        call.restart_agent()
+        call.write(".done")
+    renamed = json.loads(call.read(".json"))["to"]
+    return "cleared", {"renamedTo": renamed, **_recorded(call), "repeated": repeated}
+
+
+def _restore_agent_cache(call: Call) -> Fields:
+    record, hash_, repeated = call.record_to_undo()
+    folders, was, is_now = call.guest.windows.folders, text_at(record, "from"), text_at(record, "to")
+    if is_now in folders:
+        if was in folders:
+            folders[f"{is_now}.newer"] = folders.pop(was)
+        folders[was] = folders.pop(is_now)
+        call.restart_agent()
+    call.undone(repeated=repeated)
+    return "restored", {"sha256": hash_, "repeated": repeated}
+
+
 def _resync_clock(call: Call) -> Fields:
     windows = call.guest.windows
     if "W32Time" not in windows.services:
@@ -249,6 +290,43 @@ def _grant_machine_keys(call: Call) -> Fields:
     return "granted", {
         "parentSha256": call.hash("-parent.acl"), "keysSha256": call.hash("-keys.acl"), "repeated": not lacking
     }  # fmt: skip
+
+
+def _grant_update_store(call: Call) -> Fields:
+    windows, store = call.guest.windows, STORES[0]
+    if store not in windows.folders:
+        refuse("no-update-store")
+    if windows.free_bytes < _LEAST_FREE:
+        refuse("system-drive-full", freeBytes=windows.free_bytes)
+    access = windows.access[store]
+    if access.owner not in {SYSTEM, "S-1-5-32-544", _TRUSTED_INSTALLER}:
+        refuse("foreign-owner", owner=access.owner)
+    for entry in access.entries:
+        if entry.sid in SYSTEM_AND_ITS_GROUPS and not entry.allows and "IO" not in entry.flags:
+            refuse("deny-entry", sid=entry.sid)
+    lacking, saved = windows.allowed(store) & FULL_CONTROL != FULL_CONTROL, call.has(".acl")
+    if not lacking and not saved:
+        refuse("rights-are-there", freeBytes=windows.free_bytes)
+    if lacking:
+        if not saved or call.has(".done"):
+            call.remove(".done")
+            call.write(".acl", access.saved("SoftwareDistribution"))
+        windows.access[store] = access.granting(SYSTEM, FULL_CONTROL)
+    if not call.has(".done"):
+        call.restart_agent()
+        call.write(".done")
+    return "granted", {"sha256": call.hash(".acl"), "repeated": not lacking}
+
+
+def _restore_store_rights(call: Call) -> Fields:
+    if not call.has(".acl"):
+        refuse("no-saved-list")
+    if call.hash(".acl") != call.parameters["sha256"].lower():
+        refuse("saved-list-changed")
+    access = call.guest.windows.access
+    access[STORES[0]] = access[STORES[0]].restored(call.read(".acl"))
+    call.remove(".done")
+    return "restored", {}
 
 
 def _restore_machine_keys(call: Call) -> Fields:
@@ -413,6 +491,47 @@ def _set_policy(call: Call, wanted: Mapping[str, int | None]) -> Fields:
     return "set", {**_recorded(call), "auOptions": wanted["AUOptions"], "previous": values, "repeated": repeated}
 
 
+def _set_wsus_server(call: Call) -> Fields:
+    windows, registry = call.guest.windows, call.guest.windows.registry
+    if windows.domain_joined:
+        refuse("domain-joined")
+    if windows.configuration_manager:
+        refuse("configuration-manager")
+    if registry.number(AU, "UseWUServer") != 1:
+        refuse("no-wsus-client")
+    server = bytes.fromhex(call.parameters["serverhex"]).decode()
+    previous: list[Json] = []
+    fits = True
+    for name in ("WUServer", "WUStatusServer"):
+        held = registry.value(WINDOWS_UPDATE, name)
+        previous.append(
+            {
+                "path": WINDOWS_UPDATE,
+                "keyExisted": registry.has(WINDOWS_UPDATE),
+                "name": name,
+                "existed": held is not None,
+                "kind": held.kind if held else "String",
+                "value": held.value if held else None,
+            }
+        )
+        fits &= held is not None and held.value == server
+    repeated = call.has(".done")
+    if repeated and not fits:
+        call.remove(".done", ".json")
+        repeated = False
+    if not call.has(".json"):
+        call.write(".json", json.dumps({"values": previous}))
+    for name in ("WUServer", "WUStatusServer"):
+        registry.set(WINDOWS_UPDATE, name, server, "String")
+    if not repeated:
+        if windows.services["wuauserv"].running:
+            windows.restart_update_service()
+        call.restart_agent()
+    call.write(".done")
+    values = json.loads(call.read(".json"))["values"]
+    return "set", {"server": server, "previous": values, **_recorded(call), "repeated": repeated}
+
+
 def _restore_registry(call: Call) -> Fields:
     record, hash_, repeated = call.record_to_undo()
     values = [value for value in list_at(record, "values") if isinstance(value, dict)]
@@ -449,16 +568,20 @@ class _Script:
 _STEP: Final = {"StepId": _STEP_ID}
 _UNDO: Final = {"StepId": _STEP_ID, "Sha256": _SHA256}
 SCRIPTS: Final[Mapping[str, _Script]] = {
+    "clear-agent-cache": _Script(body=_clear_agent_cache, parameters=_STEP),
     "enable-tls12": _Script(body=_enable_tls12, parameters=_STEP),
     "grant-machine-keys": _Script(body=_grant_machine_keys, parameters=_STEP),
+    "grant-update-store": _Script(body=_grant_update_store, parameters=_STEP),
     "rescan-updates": _Script(body=_rescan_updates, parameters={}),
     "reset-update-store": _Script(body=_reset_update_store, parameters=_STEP),
     "reset-worker-key": _Script(body=_reset_worker_key, parameters=_STEP),
     "restart-agent": _Script(body=_restart_agent, parameters=_STEP),
+    "restore-agent-cache": _Script(body=_restore_agent_cache, parameters=_UNDO),
     "restore-machine-keys": _Script(
         body=_restore_machine_keys, parameters={**_STEP, "ParentSha256": _SHA256, "KeysSha256": _SHA256}
     ),
     "restore-registry": _Script(body=_restore_registry, parameters=_UNDO),
+    "restore-store-rights": _Script(body=_restore_store_rights, parameters=_UNDO),
     "restore-tls12": _Script(body=_restore_tls12, parameters=_UNDO),
     "restore-update-service": _Script(body=_restore_update_service, parameters=_UNDO),
     "restore-update-store": _Script(body=_restore_update_store, parameters=_UNDO),
@@ -466,6 +589,7 @@ SCRIPTS: Final[Mapping[str, _Script]] = {
     "resync-clock": _Script(body=_resync_clock, parameters=_STEP),
     "set-au-options": _Script(body=_set_au_options, parameters={**_STEP, "Target": "3|auto"}),
     "set-reboot-policy": _Script(body=_set_reboot_policy, parameters=_STEP),
+    "set-wsus-server": _Script(body=_set_wsus_server, parameters={**_STEP, "ServerHex": "([0-9a-f]{2}){10,300}"}),
     "start-update-service": _Script(body=_start_update_service, parameters=_STEP),
 }
 

@@ -115,7 +115,7 @@ def test_every_row_has_a_source_and_a_day_on_which_it_was_reviewed() -> None:
         (0x8024402C, "WU_E_PT_WINHTTP_NAME_NOT_RESOLVED", Repair.RESCAN, Site.SOURCE),
         (0x80070422, "ERROR_SERVICE_DISABLED", Repair.START_UPDATE_SERVICE, Site.MACHINE),
         (0x80242006, "WU_E_UH_INVALIDMETADATA", Repair.RESET_UPDATE_STORE, Site.MACHINE),
-        (0x80070005, "E_ACCESSDENIED", Repair.ADVISE, Site.MACHINE),
+        (0x80070005, "E_ACCESSDENIED", Repair.GRANT_UPDATE_STORE, Site.MACHINE),
         # Not in the table: its family answers, and for the rest what holds for any code.
         (0x80248FFF, "WU_E_DS_*", Repair.RESET_UPDATE_STORE, Site.MACHINE),
         (0x8024AFFF, "WU_E_AU_*", Repair.RESCAN, Site.MACHINE),

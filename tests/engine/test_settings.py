@@ -144,6 +144,10 @@ WRONG: list[tuple[str, str]] = [
     ("PATCHWRIGHT_WSUS_SERVER", "ftp://wsus.contoso.com"),
     ("PATCHWRIGHT_WSUS_SERVER", "https://wsus.contoso.com:8531/content?x=1"),
     ("PATCHWRIGHT_WSUS_SERVER", "https://wsus'; calc"),
+    ("PATCHWRIGHT_WSUS_SERVER", "wsus.contoso.com"),
+    ("PATCHWRIGHT_WSUS_SERVER", "ftp://wsus.contoso.com"),
+    ("PATCHWRIGHT_WSUS_SERVER", "https://wsus.contoso.com:8531/content?x=1"),
+    ("PATCHWRIGHT_WSUS_SERVER", "https://wsus'; calc"),
     ("PATCHWRIGHT_OPT_IN", "readd-machines"),
     ("PATCHWRIGHT_OPT_IN", "*"),
     # Nothing to switch on: one acts anyway, the other never.
@@ -234,6 +238,11 @@ def test_a_state_s_own_mode_wins_over_the_star_wherever_it_stands(order: tuple[s
 
     assert settings.mode(FailureState.CLONED_MACHINE) is Mode.OBSERVE
     assert settings.mode(FailureState.SOURCE_ID_CHANGED) is Mode.ACT
+
+
+def test_a_wsus_server_is_named_with_its_port_and_without_a_path() -> None:
+    assert read(PATCHWRIGHT_WSUS_SERVER="https://WSUS.contoso.com:8531/").wsus_server == "https://wsus.contoso.com:8531"
+    assert read().wsus_server == ""
 
 
 def test_a_wsus_server_is_named_with_its_port_and_without_a_path() -> None:

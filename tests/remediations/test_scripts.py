@@ -12,11 +12,14 @@ from tree_sitter import Language, Node, Parser
 
 from model.plans import Plan, RunScript
 from model.states import FailureState
+from remediations.clear_agent_cache import ClearAgentCache
+from remediations.grant_update_store import GrantUpdateStore
 from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
 from remediations.reset_worker_key import ResetWorkerKey
 from remediations.set_au_options import SetAuOptions
 from remediations.set_reboot_policy import SetRebootPolicy
+from remediations.set_wsus_server import SetWsusServer
 from remediations.start_update_service import StartUpdateService
 from tests.builders import a_body, a_finding, a_machine, an_instance_view, facts, guid
 
@@ -61,15 +64,19 @@ def sent() -> list[RunScript]:
 
 
 def windows_update_plans() -> list[Plan]:
-    """Every repair of Windows Update."""
+    """Every repair of Windows Update and of the agent."""
     web = a_machine("web-01")
     world = facts(machines=[web], bodies=[a_body(machines=[web])], views=[an_instance_view(web)])
     answers = [
         fix.plan(
             a_finding(fix.fixes, web.id, evidence={"action": fix.id, "phase": "scan", "code": "", "meaning": ""}), world
         )
-        for fix in (SetAuOptions(), SetRebootPolicy(), StartUpdateService(), ResetUpdateStore())
+        for fix in (SetAuOptions(), SetRebootPolicy(), StartUpdateService(), ResetUpdateStore(), GrantUpdateStore())
     ]
+    unresolved = {"action": "rescan", "phase": "scan", "code": "0x8024402C", "meaning": ""}
+    wsus = SetWsusServer(server="https://wsus.contoso.com:8531")
+    answers.append(wsus.plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=unresolved), world))
+    answers.append(ClearAgentCache().plan(a_finding(FailureState.NO_HEARTBEAT, web.id), world))
     rescan = {"action": "rescan", "phase": "scan", "code": "", "meaning": ""}
     answers.append(RescanUpdates().plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=rescan), world))
     plans = [answer for answer in answers if isinstance(answer, Plan)]
@@ -181,7 +188,10 @@ def test_a_value_that_is_not_of_the_expected_form_is_refused_by_powershell_itsel
         assert len(declared) == len(parameters(script))
         patterns = [found[1] for line in declared if (found := re.search(r"ValidatePattern\('\^([^']+)\$'\)", line))]
         assert len(patterns) == len(declared)
-        assert all(re.fullmatch(r"\[[a-z0-9-]+\]\{[\d,]+\}|\([a-z0-9|]+\)", pattern) for pattern in patterns)
+        assert all(
+            re.fullmatch(r"\[[a-z0-9-]+\]\{[\d,]+\}|\([a-z0-9|]+\)|\(\[0-9a-f\]\{2\}\)\{[\d,]+\}", pattern)
+            for pattern in patterns
+        )
         assert all("Mandatory = $true" in line or " = '" in line for line in declared)
 
 
@@ -206,6 +216,14 @@ def test_the_key_is_exported_before_it_is_removed_and_a_user_worker_stops_both()
         ("set-reboot-policy", ["PartOfDomain", "'CcmExec'", "WriteAllText($file", "New-ItemProperty", "-Path $mark"]),
         ("start-update-service", ["'DisableWindowsUpdateAccess'", "WriteAllText($file", "Set-Service", "-Path $mark"]),
         ("reset-update-store", [".IsBusy", "WriteAllText($file", "Stop-Service", "Move-Item", "-Path $mark"]),
+        ("clear-agent-cache", ["'Disabled'", "WriteAllText($file", "Stop-Service", "Move-Item", "-Path $mark"]),
+        ("restore-agent-cache", ["-ne $Sha256", "Stop-Service", "Move-Item", "-Destination $undone"]),
+        ("grant-update-store", ["-lt 1073741824", "'foreign-owner'", "'deny-entry'", "/save $file", "$store /grant"]),
+        ("restore-store-rights", ["-ne $Sha256", "/restore $file"]),
+        (
+            "set-wsus-server",
+            ["PartOfDomain", "'CcmExec'", "'no-wsus-client'", "WriteAllText($file", "$key -Name $name"],
+        ),
         ("restore-registry", ["-ne $Sha256", "'unknown-hive'", "New-ItemProperty", "-Destination $undone"]),
         ("restore-update-service", ["-ne $Sha256", "Set-Service", "-Destination $undone"]),
         ("restore-update-store", ["-ne $Sha256", ".IsBusy", "Stop-Service", "Move-Item", "-Destination $undone"]),
@@ -221,8 +239,8 @@ def test_what_was_there_is_recorded_before_the_first_change_and_what_forbids_it_
     assert places == sorted(places)
 
 
-def test_the_update_store_is_renamed_and_never_deleted() -> None:
-    for name in ("reset-update-store", "restore-update-store"):
+def test_the_stores_of_windows_update_and_of_the_agent_are_renamed_and_never_deleted() -> None:
+    for name in ("reset-update-store", "restore-update-store", "clear-agent-cache", "restore-agent-cache"):
         removed = re.findall(
             r"Remove-Item -LiteralPath ([^,\s}]+(?:, [^,\s}]+)*)", (FOLDER / "windows" / f"{name}.ps1").read_text()
         )

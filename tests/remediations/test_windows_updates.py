@@ -121,7 +121,6 @@ def test_the_same_steps_come_out_for_the_same_machine() -> None:
     ("code", "phase"),
     [
         (0x80244019, "scan"),  # the server lacks the file: nothing on the machine helps
-        (0x80070005, "scan"),
         (0x80131500, "scan"),  # nobody knows the code
         (0x8024402C, "install"),  # the next run tries again by itself
     ],

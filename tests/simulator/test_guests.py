@@ -146,3 +146,21 @@ def test_the_same_run_gives_the_same_identities() -> None:
             az.simulator.advance(HOUR)
             seen.append(az.identities("web-01"))
     assert seen[0] == seen[1]
+
+
+def test_an_agent_with_a_damaged_cache_beats_again_only_once_it_has_a_new_one() -> None:
+    """A restart alone does not help; the cache that was renamed is there still."""
+    estate = SmallEstate().vm("web-01").guest("web-01", windows={"agentCache": "damaged"})
+    estate.logs["Heartbeat"].clear()
+    estate.beats("web-01", SHARED, since=NOW - 9 * HOUR, until=NOW - 5 * HOUR)
+    with azure(estate) as az:
+        run_script(az, "web-01", "restart-agent", StepId=STEP)
+        az.simulator.advance(HOUR)
+        after_restart = az.identities("web-01")
+        _, outcome = run_script(az, "web-01", "clear-agent-cache", StepId=STEP)
+        az.simulator.advance(HOUR)
+
+        assert (after_restart, az.identities("web-01")) == ([], [SHARED])
+        assert outcome["renamedTo"].startswith(
+            r"C:\Program Files\Microsoft Monitoring Agent\Agent\Health Service State."
+        )

@@ -17,9 +17,11 @@ from simulator.guests import File, Guest, WorkerKey, sha256_of
 from simulator.outcomes import Effects, ScriptResult
 from simulator.scripts import run_script
 from simulator.windows import (
+    AGENT_CACHE,
     AU,
     MACHINE_KEYS,
     RSA,
+    STORES,
     TLS12_CLIENT,
     WINDOWS_UPDATE,
     AccessList,
@@ -39,7 +41,15 @@ for scripts in REAL.values():
 WINDOWS, LINUX = REAL["windows"], REAL["linux"]
 STEP, OTHER = "0123456789abcdef", "f" * 64
 NOW = datetime(2026, 3, 10, 6, 0, tzinfo=UTC)
-GOOD = {"StepId": STEP, "Sha256": OTHER, "ParentSha256": OTHER, "KeysSha256": OTHER, "Target": "auto"}
+SERVER = "https://wsus.contoso.com:8531"
+GOOD = {
+    "ServerHex": SERVER.encode().hex(),
+    "StepId": STEP,
+    "Sha256": OTHER,
+    "ParentSha256": OTHER,
+    "KeysSha256": OTHER,
+    "Target": "auto",
+}
 PATTERN = re.compile(r"\[ValidatePattern\('\^(.+?)\$'\)\]\[string\]\$(\w+)")
 
 
@@ -99,7 +109,9 @@ def test_a_windows_script_names_itself_in_its_first_line(name: str) -> None:
 @pytest.mark.parametrize("name", WINDOWS)
 def test_the_simulated_script_takes_the_parameters_of_the_real_one_in_their_form(name: str) -> None:
     simulated = windows_scripts.SCRIPTS[name].parameters
-    real = {parameter: pattern.strip("()") for pattern, parameter in PATTERN.findall(WINDOWS[name])}
+    real = {
+        parameter: re.sub(r"^\(([^()]*)\)$", r"\1", pattern) for pattern, parameter in PATTERN.findall(WINDOWS[name])
+    }
     assert simulated == real
     good = parameters_of(name)
     for parameter in good:
@@ -143,7 +155,7 @@ def after(name: str, ending: str = "", text: str = "", **parameters: str) -> Pre
     """After another script ran; its record was edited since, where a text is given."""
 
     def prepare(guest: Guest) -> dict[str, str]:
-        injured(guest)
+        injured(guest, name)
         outcome = done(guest, name, **parameters)
         if text:
             guest.files[f"{windows_scripts.FOLDER}{STEP}{ending}".lower()] = File(text=text, written=NOW)
@@ -153,9 +165,14 @@ def after(name: str, ending: str = "", text: str = "", **parameters: str) -> Pre
     return prepare
 
 
-def injured(guest: Guest) -> None:
+def injured(guest: Guest, name: str = "") -> None:
+    """What the script repairs."""
+    if name == "grant-update-store":
+        # Windows Update does not scan then.
+        guest.windows.lacks_store_rights()
     guest.windows.refuses_tls12()
     guest.windows.lacks_rights()
+    guest.windows.registry.set(AU, "UseWUServer", 1)
 
 
 def changed_since(name: str) -> Prepared:
@@ -205,6 +222,11 @@ JOINED, MANAGED = gives(lambda w: setattr(w, "domain_joined", True)), gives(
 INSTALLING = gives(lambda w: setattr(w, "installing", True))
 UNTOUCHED = gives(lambda _: None)
 REFUSALS: dict[str, dict[str, Prepared]] = {
+    "clear-agent-cache": {
+        "agent-not-installed": no_agent(""),
+        "agent-disabled": no_agent("Disabled"),
+        "no-cache": gives(lambda w: w.folders.pop(AGENT_CACHE)),
+    },
     "enable-tls12": {
         "already-on": lambda guest: done_tls(guest.windows),
         "not-a-number": gives(lambda w: w.registry.set(TLS12_CLIENT, "Enabled", "1", "String")),
@@ -219,6 +241,15 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
         ),
         "rights-are-there": UNTOUCHED,
     },
+    "grant-update-store": {
+        "no-update-store": gives(lambda w: w.folders.pop(STORES[0])),
+        "system-drive-full": gives(lambda w: setattr(w, "free_bytes", 2**30 - 1)),
+        "foreign-owner": gives(lambda w: w.access.update({STORES[0]: AccessList(owner="S-1-5-21-1")})),
+        "deny-entry": gives(
+            lambda w: w.access.update({STORES[0]: AccessList(entries=(Entry(sid="S-1-1-0", rights=1, allows=False),))})
+        ),
+        "rights-are-there": UNTOUCHED,
+    },
     "rescan-updates": {
         "service-disabled": gives(lambda w: w.services.update(wuauserv=DISABLED)),
         "installation-under-way": INSTALLING,
@@ -226,6 +257,7 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
     "reset-update-store": {"installation-under-way": INSTALLING},
     "reset-worker-key": {"no-worker-key": without_key, "user-hybrid-worker": user_worker},
     "restart-agent": {"agent-not-installed": no_agent(""), "agent-disabled": no_agent("Disabled")},
+    "restore-agent-cache": {"no-record": UNTOUCHED, "record-changed": changed_since("clear-agent-cache")},
     "restore-machine-keys": {
         "no-saved-list": UNTOUCHED,
         "saved-list-changed": changed_since("grant-machine-keys"),
@@ -235,6 +267,7 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
         "record-changed": changed_since("set-au-options"),
         "unknown-hive": edited("set-au-options", '{"values":[{"path":"SAM\\\\x","name":"y","existed":false}]}'),
     },
+    "restore-store-rights": {"no-saved-list": UNTOUCHED, "saved-list-changed": changed_since("grant-update-store")},
     "restore-tls12": {"no-record": UNTOUCHED, "record-changed": changed_since("enable-tls12")},
     "restore-update-service": {
         "no-record": UNTOUCHED,
@@ -253,6 +286,7 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
     },
     "set-au-options": {"domain-joined": JOINED, "configuration-manager": MANAGED},
     "set-reboot-policy": {"domain-joined": JOINED, "configuration-manager": MANAGED},
+    "set-wsus-server": {"domain-joined": JOINED, "configuration-manager": MANAGED, "no-wsus-client": UNTOUCHED},
     "start-update-service": {
         "disabled-by-policy": gives(lambda w: w.registry.set(WINDOWS_UPDATE, "DisableWindowsUpdateAccess", 1)),
         "no-service": gives(lambda w: w.services.pop("wuauserv")),
@@ -301,6 +335,9 @@ def inside(guest: Guest) -> tuple[object, ...]:
 
 
 UNDONE_BY = {
+    "clear-agent-cache": "restore-agent-cache",
+    "grant-update-store": "restore-store-rights",
+    "set-wsus-server": "restore-registry",
     "enable-tls12": "restore-tls12",
     "grant-machine-keys": "restore-machine-keys",
     "reset-update-store": "restore-update-store",
@@ -314,7 +351,7 @@ UNDONE_BY = {
 @pytest.mark.parametrize("name", [name for name in WINDOWS if not name.startswith("restore-")])
 def test_what_a_script_says_of_its_success_the_real_one_can_say(name: str) -> None:
     guest = a_guest()
-    injured(guest)
+    injured(guest, name)
     outcome = done(guest, name)
     assert "} 0" in WINDOWS[name]
     assert f"outcome = '{outcome['outcome']}'" in WINDOWS[name]
@@ -324,7 +361,7 @@ def test_what_a_script_says_of_its_success_the_real_one_can_say(name: str) -> No
 @pytest.mark.parametrize("name", sorted(UNDONE_BY))
 def test_the_same_step_twice_does_it_once_and_keeps_the_first_record(name: str) -> None:
     guest = a_guest()
-    injured(guest)
+    injured(guest, name)
     first = done(guest, name)
     guest_after = inside(guest)
     second = done(guest, name)
@@ -337,7 +374,7 @@ def test_the_same_step_twice_does_it_once_and_keeps_the_first_record(name: str) 
 @pytest.mark.parametrize("name", sorted(UNDONE_BY))
 def test_what_a_script_changed_its_undo_brings_back(name: str) -> None:
     guest = a_guest()
-    injured(guest)
+    injured(guest, name)
     guest.windows.registry.set(AU, "AlwaysAutoRebootAtScheduledTimeMinutes", 15)
     guest.windows.registry.set(AU, "Unrelated", 1)
     guest.windows.set_service("wuauserv", start="Disabled", running=False)
@@ -351,7 +388,7 @@ def test_what_a_script_changed_its_undo_brings_back(name: str) -> None:
     assert restored["outcome"] == "restored"
     # Our own records stay, and what Windows Update has stored since stays beside the old store; the agent runs.
     changed = [n for n, (was, is_now) in enumerate(zip(before, inside(guest), strict=True)) if was != is_now]
-    assert set(changed) <= ({3, 7} if name == "reset-update-store" else {3})
+    assert set(changed) <= ({3, 7} if name in {"reset-update-store", "clear-agent-cache"} else {3})
     assert {key: guest.windows.folders[key] for key in before[7]} == before[7]  # type: ignore[attr-defined]
 
 
