@@ -301,7 +301,7 @@ _ORDER: Final = (
     *(
         "remediated",
         "waiting",
-        "asks",
+        "to approve",
         "queued",
         "undone",
         "planned",
