@@ -50,6 +50,7 @@ def build(
     from adapters.access import AzureAccess  # noqa: PLC0415
     from adapters.clients import Clients  # noqa: PLC0415
     from adapters.ledgers import open_ledger  # noqa: PLC0415
+    from adapters.permissions import AzureRights  # noqa: PLC0415
     from adapters.prober import AzureProber, diagnoses  # noqa: PLC0415
     from adapters.writer import AzureWriter  # noqa: PLC0415
     from engine.catalogue import Catalogue  # noqa: PLC0415
@@ -64,6 +65,10 @@ def build(
     def probing() -> Clients:
         return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id, probes=diagnoses())
 
+    def asking() -> Clients:
+        # The writer's own identity, because Azure tells of nobody else's rights; only reads leave through these.
+        return Clients(settings.cloud, read_only=True, client_id=settings.writer_client_id)
+
     def may_write() -> str | None:
         # The engine is asked before every single write, and not only when it is built.
         return engine.may_write()
@@ -76,6 +81,7 @@ def build(
         ledger=open_ledger(settings.ledger, default=ledger, credential=lambda: _ledger_credential(settings)),
         clock=clock,
         progress=progress or quiet,
+        rights=AzureRights(asking, simulated=settings.simulated),
         prober=AzureProber(probing, clock, settings.cloud) if settings.probe == "suspects" else None,
         access=AzureAccess(
             Clients(settings.cloud, read_only=True, client_id=settings.reader_client_id),

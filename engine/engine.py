@@ -44,6 +44,7 @@ from engine.ports import (
     Writer,
     quiet,
 )
+from engine.preflight import Preflight, Rights
 from engine.probing import Probing, look_of
 from engine.requests import SweepRequest
 from engine.run_document import run_document, step_id
@@ -92,7 +93,10 @@ class Engine:
     """Looks into machines, where that is allowed at all."""
     access: Access | None = None
     """Tells whether what the settings name can be read, where somebody asks for that."""
+    rights: Rights | None = None
+    """Tells what the identity that writes may do, where there is one."""
     activities: Mapping[str, Callable[[Document], Document]] = field(init=False)
+    preflight: Preflight = field(init=False)
     surveyor: Surveyor = field(init=False)
     journal: Journal = field(init=False)
     switch: KillSwitch = field(init=False)
@@ -119,7 +123,9 @@ class Engine:
         self.leases = Leases(ledger=self.ledger, clock=self.clock)
         self.switch = KillSwitch(journal=self.journal)
         self.approvals = Approvals(journal=self.journal)
+        self.preflight = Preflight(rights=self.rights, remediations=self.catalogue.remediations, clock=self.clock)
         self.undoing = Undoing(
+            preflight=self.preflight,
             settings=self.settings,
             catalogue=self.catalogue,
             estate=self.estate,
@@ -194,6 +200,8 @@ class Engine:
         by_person = not acting and request.trigger in {"cli", "http"}
         known = self.admission.background(request.run, request.run, plans, survey.findings)
         treatments = self._judge(known, plans, facts, by_person=by_person, touched=frozenset(), asking=acting)
+        if acting:
+            treatments = self.preflight.checked(treatments)
         self.journal.record(
             request.run,
             Line(
@@ -368,7 +376,8 @@ class Engine:
                 case Plan() if change := moved(treatment.plan, again, ours):
                     self.journal.conclude(run, attempt, treatment.plan, Outcome.STALE, _since_the_plan(change))
                 case Plan():
-                    (judged,) = self._judge(known, [again], facts, by_person=by_person, touched=touched)
+                    one = self._judge(known, [again], facts, by_person=by_person, touched=touched)
+                    (judged,) = self.preflight.checked(one)
                     reached, verdict = machines_reached(again, facts), judged.verdict
                     if isinstance(verdict, Allow):
                         verdict = self.admission.reach(run, reached, facts) or verdict
@@ -776,7 +785,8 @@ class Engine:
         return waves(treatments, self.settings.largest_wave)
 
     def _counted(self) -> RequestCount:
-        parts = [self.estate.requests, self.writer.requests, *([self.prober.requests] if self.prober else [])]
+        parts = [self.estate.requests, self.writer.requests]
+        parts += [one.requests for one in (self.prober, self.rights) if one]
         return RequestCount(
             read=sum(part.read for part in parts),
             probe=sum(part.probe for part in parts),

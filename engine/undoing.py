@@ -16,6 +16,7 @@ from engine.catalogue import FOR_GUARDRAILS, Catalogue
 from engine.compare import moved
 from engine.journal import Journal, Line, ending, objection, observation
 from engine.ports import Estate, Progress
+from engine.preflight import Preflight
 from engine.requests import InvalidRequest, Trigger
 from engine.run_document import step_id
 from engine.settings import Settings
@@ -96,6 +97,7 @@ class Undoing:
     estate: Estate
     journal: Journal
     progress: Progress
+    preflight: Preflight
 
     def accept(self, request: UndoRequest) -> str:
         """Write an undo down before its process starts.
@@ -179,6 +181,8 @@ class Undoing:
         acting = self._acting(request)
         answers, facts = self._answers(request.undoes, request.findings)
         undos = [self._judged(request.run, answer, facts) for answer in answers if not isinstance(answer, Declined)]
+        if acting:
+            undos = self.preflight.checked(undos)
         declined = [answer for answer in answers if isinstance(answer, Declined)]
         findings = [(answer if isinstance(answer, Declined) else answer.plan).finding for answer in answers]
         run = request.run
@@ -221,7 +225,8 @@ class Undoing:
             plan = treatment.plan
             match fresh.get(plan.finding.key):
                 case Undo() as again:
-                    verdict = self._judged(run, again, facts).verdict
+                    (judged,) = self.preflight.checked([self._judged(run, again, facts)])
+                    verdict = judged.verdict
                     if not isinstance(verdict, Allow):
                         self.journal.held(run, attempt, plan, verdict)
                     elif change := moved(plan, again.plan, ours):

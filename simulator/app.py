@@ -24,6 +24,7 @@ from simulator.control import Control
 from simulator.estate import Estate
 from simulator.faults import Fault, Kind
 from simulator.log_query import LogQuery
+from simulator.permissions import Permissions
 from simulator.web import Answer, Call, Refused, Router
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class SimulatedAzure:
         self.router = Router()
         Control(estate, self.requests).routes(self.router)
         resources = Resources(estate)
-        for service in (Automation(estate), Compute(estate), Workspaces(estate), LogQuery(estate), resources):
+        others = (Automation(estate), Compute(estate), Workspaces(estate), LogQuery(estate), Permissions(estate))
+        for service in (*others, resources):
             service.routes(self.router)
         resources.fallback_routes(self.router)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from model.documents import text_at
+from model.documents import Document, text_at
 from simulator.clock import Clock
 from simulator.deployments import Deployments
 from simulator.faults import Faults
@@ -41,6 +41,11 @@ class Estate:
         self.providers = Providers(self.resources, self.clock)
         self.inventory = Inventory(self.resources)
         self.operations = Operations()
+        self.roles: dict[str, list[Document]] = {
+            f"/subscriptions/{subscription}".lower(): [{"actions": ["*"], "dataActions": ["*"]}]
+            for subscription in fleet.subscriptions
+        }
+        """What the caller may do, by lower-case scope: `actions`, `notActions` and so on, a role each."""
         # Now rather than under the first request, which would seem slow.
         self.inventory.refresh()
 
