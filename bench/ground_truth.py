@@ -49,6 +49,8 @@ class Verdict:
     meant: Mapping[Key, str]
     """What should have come of it."""
     unknown: frozenset[Key]
+    inside: frozenset[Key]
+    """Injuries that only a look inside would have shown, where nobody looked: they have to be unknown."""
 
     @property
     def missed(self) -> frozenset[Key]:
@@ -67,14 +69,21 @@ class Verdict:
     def doubted(self) -> frozenset[Key]:
         """Doubts about what is neither a decoy nor explained by anything."""
         explained = {state for state, _ in self.explained}
-        return frozenset(key for key in self.unknown if key not in self.spared and key[0] not in explained)
+        said = self.unknown - self.spared - self.inside
+        return frozenset(key for key in said if key[0] not in explained)
+
+    @property
+    def passed_over(self) -> frozenset[Key]:
+        """What only a look inside would tell, and what nobody called unknown."""
+        return self.inside - self.unknown
 
 
-def judged(fleet: Fleet, run: Mapping[str, Any]) -> Verdict:
+def judged(fleet: Fleet, run: Mapping[str, Any], *, probed: bool) -> Verdict:
     """What a sweep of an estate says, held against the estate's truth."""
     truth: Mapping[str, Any] = fleet.truth or {}
+    told = [each for each in truth["found"] if probed or not each.get("inside")]
     return Verdict(
-        injured=_keys(truth["found"]),
+        injured=_keys(told),
         spared=_keys(truth["notFound"]),
         explained=_keys(truth["explained"]),
         found=_keys(run["findings"]),
@@ -83,17 +92,18 @@ def judged(fleet: Fleet, run: Mapping[str, Any]) -> Verdict:
             for then, listed in (("plan", run["plans"]), ("advice", run["advice"]))
             for each in listed
         },
-        meant={(each["state"], each["target"]): each["then"] for each in truth["found"]},
+        meant={(each["state"], each["target"]): each["then"] for each in told},
         unknown=_keys(run["unknown"]),
+        inside=_keys(truth["found"]) - _keys(told),
     )
 
 
-def swept(fleet: Fleet) -> dict[str, Any]:
-    """The run document of a dry run over all states."""
+def swept(fleet: Fleet, *, probed: bool) -> dict[str, Any]:
+    """The run document of a dry run over all states, with a look into every suspect or into none."""
     with tempfile.TemporaryDirectory() as folder, running(fleet) as azure:
-        engine = composition.build(
-            Settings.from_env({**azure.settings, "PATCHWRIGHT_LEDGER": f"sqlite:{Path(folder) / 'ledger.sqlite'}"})
-        )
+        looking = {"PATCHWRIGHT_PROBE": "suspects", "PATCHWRIGHT_MAX_PROBES": "1000"} if probed else {}
+        ledger = {"PATCHWRIGHT_LEDGER": f"sqlite:{Path(folder) / 'ledger.sqlite'}"}
+        engine = composition.build(Settings.from_env({**azure.settings, **ledger, **looking}))
         request = SweepRequest(run=new_run_id(engine.clock.now()), trigger="cli", dry_run=True)
         engine.accept(request)
         drive(PROCESSES["sweep"](request.document), engine.activities, engine.clock)
@@ -124,7 +134,7 @@ def judge_seed(machines: int, seed: int) -> Judged:
     """Make an estate, sweep it, judge the sweep."""
     began = time.monotonic()
     fleet = generate(machines, seed)
-    verdict = judged(fleet, swept(fleet))
+    verdict = judged(fleet, swept(fleet, probed=True), probed=True)
     return Judged(seed=seed, verdict=verdict, seconds=round(time.monotonic() - began, 2))
 
 
@@ -243,6 +253,7 @@ def _mistakes(verdict: Verdict) -> Iterable[str]:
         ("false", verdict.false),
         ("otherwise", verdict.otherwise),
         ("doubted", verdict.doubted),
+        ("passed over", verdict.passed_over),
     ):
         yield from (f"{kind} {state} {target}" for state, target in keys)
 

@@ -336,9 +336,16 @@ class Draft:
         write = partial(rows.operation, computer, detail=detail, status=status, category=category)
         self.rows["Operation"].append((when, write))
 
-    def suffers(self, state: FailureState, target: str, then: str, why: str, machines: int = 1) -> None:
+    def suffers(
+        self, state: FailureState, target: str, then: str, why: str, machines: int = 1, *, inside: bool = False
+    ) -> None:
+        """What is true of a target, and whether a plan or advice should come of it.
+
+        `inside` is what nothing but a look inside the machine tells; without one it is unknown.
+        """
         self.injured += machines
-        self.found.append({"state": state.value, "target": target, "then": then, "why": why})
+        told: Document = {"state": state.value, "target": target, "then": then, "why": why}
+        self.found.append(told | {"inside": True} if inside else told)
 
     def is_spared(self, states: Iterable[FailureState], targets: Iterable[str], why: str) -> None:
         for target in targets:

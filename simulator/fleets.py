@@ -40,8 +40,6 @@ _FIRST_STATES: Final = (
     FailureState.HYBRID_AGENT_EVENT_4502,
 )
 """Of these the truth of every estate is complete."""
-INSIDE: Final = frozenset({FailureState.INSTALLED_BUT_NOT_FOUND, FailureState.KB2267602_MISSING})
-"""Only the inside of machines shows these, and no generated machine has them."""
 LARGE: Final = 100
 """From so many machines on, an estate tells of every state; smaller ones tell of the first ones only."""
 DEFAULT_NOW: Final = datetime(2026, 3, 10, 6, 0, tzinfo=UTC)
@@ -68,7 +66,7 @@ def generate(machines: int, seed: int, *, now: datetime = DEFAULT_NOW, injured: 
         _tell(estate, *(story for story in (*_STORIES, *_LARGE_STORIES) if story.machines and not story.injury))
     if injured:
         estate.last.append(workspaces.befalls)
-    return estate.fleet(frozenset(FailureState) - INSIDE)
+    return estate.fleet(FailureState)
 
 
 def sample() -> Fleet:

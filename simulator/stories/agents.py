@@ -149,7 +149,7 @@ def solution_not_enabled(book: Book) -> None:
 
 def clock_ahead(book: Book) -> None:
     vm = book.machine("clock", book.rng.choice(("Windows", "Linux")))
-    book.beats(vm, since=book.since(2), until=book.now + timedelta(minutes=book.rng.randint(20, 300)))
+    book.beats(vm, since=book.since(2), until=book.now + timedelta(minutes=book.rng.randint(20, 150)))
     book.is_assessed(vm)
     book.suffers(FailureState.CLOCK_SKEW, vm.key, "plan", "its beats are stamped with a time that is to come")
 

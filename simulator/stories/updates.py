@@ -21,6 +21,7 @@ _IN_VAIN: Final = FailureState.MACHINES_DONT_INSTALL
 _NOT_SHOWN: Final = FailureState.UPDATES_AVAILABLE_NOT_SHOWN
 _SUPERSEDED: Final = FailureState.SUPERSEDED_SHOWN_MISSING
 _DEFINITIONS: Final = FailureState.KB2267602_MISSING
+_NOT_FOUND: Final = FailureState.INSTALLED_BUT_NOT_FOUND
 _UNASSESSED: Final = FailureState.NOT_ASSESSED
 _RESTART: Final = (
     "The process {process} ({computer}) has initiated the restart of computer {computer} on behalf of user {user} for "
@@ -40,7 +41,7 @@ _SCAN_ERRORS: Final = (
         "plan",
         "the update service is disabled",
     ),
-    ("Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))", "advice", "access is denied"),
+    ("Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))", "plan", "access is denied"),
     ("0x80240438 -> (HRESULT: 0x8024401C)", "plan", "the last, inner code of two: the server took too long"),
 )
 """What the update agent of a machine says that cannot scan, and what comes of it."""
@@ -280,7 +281,55 @@ def not_superseded(book: Book) -> None:
     book.is_spared([_SUPERSEDED], [f"name:{server}"], "nothing that is installed replaces what is needed")
 
 
+def restarted_by_nobody(book: Book) -> None:
+    """The log says that it restarted and not who asked for it; its policy tells, inside."""
+    for driven in (True, False):
+        vm = _patched(book, "Never")
+        book.starts(vm, _daily(book).run(1) + 3 * HOUR)
+        if driven:
+            book.guests[vm.key] = {"diagnosis": {"rbp": "W:scheduled"}}
+            why = "inside, a policy of Windows Update restarts it"
+            book.suffers(_REBOOTS, vm.key, "plan", why, inside=True)
+        else:
+            book.is_spared([_REBOOTS], [vm.key], "inside, no policy restarts it")
+
+
+def old_definitions(book: Book) -> None:
+    """A definition update of last week is needed still; how old the signatures are shows inside."""
+    for age in ("F:6d", "P:1d"):
+        vm = book.machine("kiosk")
+        book.beats(vm, since=book.since(4))
+        offer = replace(
+            _offer(book, "Security Intelligence Update for Microsoft Defender Antivirus", "2267602"),
+            id=book.guid("definitions of last week"), classification="Definition Updates", published=book.now - 6 * DAY,
+        )  # fmt: skip
+        book.is_assessed(vm, offers=[book.usual_offer(vm), offer])
+        book.guests[vm.key] = {"diagnosis": {"sig": age}}
+        if age.startswith("F"):
+            book.suffers(_DEFINITIONS, vm.key, "advice", "inside, its signatures are six days old", inside=True)
+        else:
+            book.is_spared([_DEFINITIONS], [vm.key], "inside, its signatures are of yesterday")
+
+
+def installed_by_another(book: Book) -> None:
+    """An update counts as installed because a later one holds it; whether the machine lists it shows inside."""
+    for listed in (["5034768"], ["5034127", "5034768"]):
+        vm = book.machine("kiosk")
+        book.beats(vm, since=book.since(4))
+        old = _offer(book, "2026-01 Cumulative Update for Windows Server 2019 (KB5034127)", "5034127")
+        new = _offer(book, "2026-02 Cumulative Update for Windows Server 2019 (KB5034768)", "5034768")
+        book.is_assessed(vm, offers=[replace(old, state="Installed"), replace(new, state="Installed")])
+        book.guests[vm.key] = {"installedUpdates": [*listed]}
+        if len(listed) == 1:
+            book.suffers(_NOT_FOUND, vm.key, "advice", "inside, the earlier update is not listed", inside=True)
+        else:
+            book.is_spared([_NOT_FOUND], [vm.key], "inside, both updates are listed")
+
+
 STORIES: Final = (
+    Story(2, restarted_by_nobody, injury=True),
+    Story(2, old_definitions, injury=True),
+    Story(2, installed_by_another, injury=True),
     Story(1, restarted_by_windows_update, injury=True),
     Story(2, by_its_own_schedule, injury=True),
     Story(3, cannot_scan, injury=True),
