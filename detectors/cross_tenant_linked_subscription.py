@@ -12,6 +12,7 @@ from model.facts import Deployment, Facts, Reading, Subscription
 from model.findings import Detection, Finding, Unknown
 from model.resource_ids import InvalidResourceId, subscription_of
 from model.states import FailureState
+from model.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,10 @@ class CrossTenantLinkedSubscription:
             state=self.finds,
             target=deployment.id,
             name=deployment.name,
-            reason=f"it names {len(machines)} machines in {len(foreign)} subscriptions of another tenant than {tenant}",
+            reason=(
+                f"it names {counted(len(machines), 'machine')} in {counted(len(foreign), 'subscription')} of "
+                f"another tenant than {tenant}"
+            ),
             evidence={
                 "tenant": tenant,
                 "subscriptions": dict(tenants),

@@ -33,6 +33,7 @@ from model.resource_ids import InvalidResourceId, ResourceId, vm_ids
 from model.runs import newest_runs, runs_again
 from model.states import FailureState
 from model.times import format_time, parse_time
+from model.words import at_time
 
 READS: Final = frozenset(
     {Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS, Reading.MACHINE_RUNS, Reading.SYSTEM_GROUPS}
@@ -216,7 +217,7 @@ class FailedStarts:
                 return Doubt(state=FailureState.WORKER_UNREACHABLE, missing="a worker in the group that was called")
             if seen and now - seen <= UNSEEN:
                 return None
-            said = f"was seen last at {format_time(seen)}" if seen else "was never seen"
+            said = f"was seen last at {at_time(seen)}" if seen else "was never seen"
             return Cause(
                 state=FailureState.WORKER_UNREACHABLE,
                 reason=f"the VM runs, and its worker {said}",
@@ -227,7 +228,7 @@ class FailedStarts:
         if last and now - last < PURGED:
             return Cause(
                 state=FailureState.WORKER_UNREACHABLE,
-                reason=f"the VM runs, and its agent beat last at {format_time(last)}",
+                reason=f"the VM runs, and its agent beat last at {at_time(last)}",
                 since=last,
                 evidence={"workerGroup": group.name if group else None, "lastSeen": format_time(last)},
             )

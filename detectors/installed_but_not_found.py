@@ -63,6 +63,6 @@ class InstalledButNotFound:
                     state=self.finds,
                     target=reporting.target,
                     name=reporting.name,
-                    reason=f"{listed} count as installed, and the machine itself does not list them",
+                    reason=f"the logs have {listed} as installed, and the machine's own list does not",
                     evidence={"updates": [*lost], "replacedBy": [*kb_list(row, "By")]},
                 )

@@ -86,7 +86,8 @@ class LinuxClassificationCaveat:
             target=deployment.id,
             name=deployment.name,
             reason=(
-                f"leaves out {', '.join(sorted(ALL - has))}, and {len(machines)} of its machines have {why}: "
+                f"does not select {', '.join(sorted(one.capitalize() for one in ALL - has))}, and of its machines "
+                f"these have {why}: "
                 f"{', '.join(machines[:3])}{f' and {len(machines) - 3} more' if len(machines) > 3 else ''}"
             ),
             evidence={

@@ -14,6 +14,7 @@ from model.findings import Detection, Finding
 from model.runs import newest_runs
 from model.states import FailureState
 from model.times import format_time, parse_time
+from model.words import counted
 
 _SELECTIVE: Final = frozenset({"critical", "security"})
 
@@ -80,7 +81,8 @@ class LinuxPendingVsInstalledDiffer:
             target=deployment.id,
             name=deployment.name,
             reason=(
-                f"{packages} security updates stay pending on {len(machines)} machines after its run succeeded, "
+                f"{counted(packages, 'security update stays', 'security updates stay')} pending on "
+                f"{counted(len(machines), 'machine')} after its run succeeded, "
                 f"among them {machines[0].example} on {machines[0].machine.name}"
             ),
             since=min(moment for one in pending for moment in one.since),

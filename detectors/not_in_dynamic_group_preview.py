@@ -14,6 +14,7 @@ from model.dynamic_groups import may_answer
 from model.facts import Deployment, Facts, Reading
 from model.findings import Detection, Finding, Unknown
 from model.states import FailureState
+from model.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,11 @@ class NotInDynamicGroupPreview:
             state=self.finds,
             target=deployment.id,
             name=deployment.name,
-            reason=f"its queries select {len(absent)} machines that run and have no system hybrid worker",
+            reason=(
+                "its queries select "
+                f"{counted(len(absent), 'machine that runs and has', 'machines that run and have')} "
+                "no system hybrid worker"
+            ),
             evidence={
                 "machineCount": len(absent),
                 "machines": [one.told for one in absent[:MOST_LISTED]],

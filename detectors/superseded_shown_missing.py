@@ -11,6 +11,7 @@ from detectors.protocol import unreadable
 from model.facts import Facts, Reading, Row
 from model.findings import Detection, Finding
 from model.states import FailureState
+from model.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,10 @@ class SupersededShownMissing:
                 state=self.finds,
                 target=f"name:{server}" if server else facts.workspace,
                 name=server or facts.workspace.rsplit("/", 1)[-1],
-                reason=f"{len(kbs)} superseded updates are not declined {where}: {len(machines)} machines lack them",
+                reason=(
+                    f"{counted(len(kbs), 'superseded update is', 'superseded updates are')} not declined {where}, and "
+                    f"shown as missing on {counted(len(machines), 'machine')}"
+                ),
                 evidence={
                     "server": server,
                     "updates": [*kbs],

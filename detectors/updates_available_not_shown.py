@@ -14,6 +14,7 @@ from model.facts import Facts, Reading, Row
 from model.findings import Detection, Finding
 from model.states import FailureState
 from model.times import format_time, parse_time
+from model.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,10 @@ class UpdatesAvailableNotShown:
             state=self.finds,
             target=f"name:{server}" if server else facts.workspace,
             name=server or facts.workspace.rsplit("/", 1)[-1],
-            reason=f"{len(rows)} updates that {len(machines)} machines need are not approved {where}",
+            reason=(
+                f"{counted(len(rows), 'update')} that {counted(len(machines), 'machine needs', 'machines need')} "
+                f"{'is' if len(rows) == 1 else 'are'} not approved {where}"
+            ),
             since=parse_time(rows[0].get("Published")),
             evidence={
                 "server": server,

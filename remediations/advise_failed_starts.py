@@ -77,8 +77,8 @@ class AdviseJobLimit:
             f"{said.get('jobs')} jobs of at most {said.get('limit')} at {_listed(starts)}; "
             f"{said.get('machineCount')} machines failed to start",
             f"Let these begin at different times, by at least their windows: {_listed(big)}.",
-            f"Or split them: no deployment may name more than {said.get('limit')} machines less one, or spread them "
-            "over several Automation accounts.",
+            f"Or split them: a deployment is one job, and each of its machines one more, of {said.get('limit')} at "
+            "once; or spread them over several Automation accounts.",
             "Where the account has another limit, set PATCHWRIGHT_JOB_LIMIT to it.",
         )
 

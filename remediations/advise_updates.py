@@ -109,7 +109,7 @@ class AdviseSupersededShownMissing:
         return declined(
             finding,
             self.id,
-            f"{kbs} were replaced by {by} and have to be declined on {server}",
+            f"{by} replaced {kbs}, which {server} still offers until somebody declines it there",
             f"On {server}, decline {kbs}.",
             f"Let {names} scan again (`UsoClient StartScan`, before Server 2016 `wuauclt /detectnow`).",
             f"Run the WSUS cleanup wizard on {server}, every month.",
@@ -139,7 +139,7 @@ class AdviseInstalledButNotFound:
         return declined(
             finding,
             self.id,
-            f"{kbs} were replaced by later updates that hold all of them: there is nothing to mend",
+            f"later updates replaced {kbs} and hold all that was in there: nothing is broken",
             f"Look for a later cumulative update on {finding.name}: `Get-HotFix | Sort-Object InstalledOn`.",
         )
 

@@ -24,9 +24,12 @@ def _listed(finding: Finding, field_: str) -> list[str]:
     return [str(item) for item in list_at(dict(finding.evidence), field_)]
 
 
-def _reachable(cloud: str, facts: Facts, place: str) -> str:
+def _reachable(cloud: str, facts: Facts, place: str) -> tuple[str, ...]:
     hosts = "; ".join(endpoints(cloud, facts.workspace_guid))
-    return f"From {place} these have to be reached, outbound: {hosts}. Service tags: {', '.join(TAGS)}."
+    return (
+        f"From {place} these have to be reached, outbound: {hosts}.",
+        f"In a network security group or Azure Firewall the service tags {' and '.join(TAGS)} allow them.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,15 +160,15 @@ class AdviseRegistrationBlocked(AdviceOnly):
         workspace = facts.workspace_guid or "<workspace>"
         host = endpoints(self.cloud, workspace)[2].partition(":")[0]
         look = (
-            f"On {finding.name}: curl -v https://{host}, and read "
+            f"On {where(finding, facts)}: curl -v https://{host}, and read "
             "/var/opt/microsoft/omsagent/run/automationworker/worker.log."
             if linux
-            else f"On {finding.name}: Test-NetConnection {host} -Port 443, and look for event 4502 in the log "
+            else f"On {where(finding, facts)}: Test-NetConnection {host} -Port 443, and look for event 4502 in the log "
             "Operations Manager."
         )
         return (
             "its agent reports, but its hybrid worker has never registered",
-            _reachable(self.cloud, facts, where(finding, facts)),
+            *_reachable(self.cloud, facts, finding.name),
             look,
             f"Where all are reached: {
                 '/opt/microsoft/omsagent/bin/service_control restart' if linux else 'Restart-Service HealthService'
@@ -192,7 +195,7 @@ class AdviseFailedToEnable(AdviceOnly):
         return (
             "the solution cannot be enabled before the machine reaches the service and is in the solution's scope",
             f"Concerned: {machines}. It says: {finding.evidence.get('text')}",
-            _reachable(self.cloud, facts, machines),
+            *_reachable(self.cloud, facts, machines),
             (
                 f"In {_name(facts.workspace)}, check that MicrosoftDefaultScopeConfig-Updates names it, and that "
                 "the solution Updates is there."
@@ -252,8 +255,8 @@ class AdviseSignalrTimeout(AdviceOnly):
                 f"Check that {facts.workspace} is in the same subscription as {facts.account}: onboarding across "
                 "subscriptions ends like this."
             ),
-            _reachable(self.cloud, facts, where(finding, facts)),
-            f"Then Restart-Service HealthService on {finding.name}.",
+            *_reachable(self.cloud, facts, finding.name),
+            f"Then Restart-Service HealthService on {where(finding, facts)}.",
         )
 
 

@@ -83,7 +83,11 @@ class EnableTls12:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"The agent of {machine.name} shares no algorithm with the service, which takes TLS 1.2 and newer.",
+            reason=(
+                f"The agent of {machine.name} shares no algorithm with the service, which takes TLS 1.2 and newer. The "
+                "script sets Enabled 1 and DisabledByDefault 0 for clients of TLS 1.2, SchUseStrongCrypto 1 for .NET 4 "
+                "and restarts HealthService."
+            ),
             steps=(
                 RunScript(
                     machine=machine.arm_id,

@@ -57,7 +57,11 @@ class GrantMachineKeys:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"The agent of {machine.name} runs as SYSTEM and may not write its certificate's key.",
+            reason=(
+                f"The agent of {machine.name} runs as SYSTEM and may not write its certificate's key. The script lets "
+                r"SYSTEM read C:\ProgramData\Microsoft\Crypto\RSA and modify its MachineKeys, and restarts "
+                "HealthService."
+            ),
             steps=(
                 RunScript(
                     machine=machine.arm_id,

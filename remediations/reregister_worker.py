@@ -44,11 +44,15 @@ class ReregisterWorker:
                 return replace(
                     plan,
                     remediation=self.id,
-                    reason=f"{finding.name} has no worker group; without its old key its agent registers anew.",
+                    reason=(
+                        f"{finding.name} has no worker group; without its old key its agent registers anew. The script "
+                        "exports the registry key HybridRunbookWorker to a file and removes it; HealthService restarts."
+                    ),
                     risk=(
                         f"Deployments that name {finding.name} call its old identity until it is added again; "
                         "source-id-changed finds and mends that."
                     ),
+                    settle=replace(plan.settle, why="the account has a worker group for it again within minutes"),
                     # No clone takes turns with it: every such machine may be treated by itself.
                     group="",
                 )

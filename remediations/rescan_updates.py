@@ -44,7 +44,10 @@ class RescanUpdates:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"{finding.evidence['code']} can pass: {finding.evidence['meaning']}. A new scan tells.",
+            reason=(
+                f"{finding.evidence['code']} can pass: {finding.evidence['meaning']}. A new scan tells. The services "
+                "Windows Update and HealthService restart; no setting changes."
+            ),
             # A first scan of a large catalogue takes its time.
             steps=(script(machine, "rescan-updates", time_out=timedelta(minutes=30)),),
             settle=Settle(after=timedelta(hours=1), why="the agent assesses the machine anew after its restart"),

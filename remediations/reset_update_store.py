@@ -48,7 +48,10 @@ class ResetUpdateStore:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"{finding.evidence['code']}: {finding.evidence['meaning']}. Windows Update builds its store anew.",
+            reason=(
+                f"{finding.evidence['code']}: {finding.evidence['meaning']}. The script gives SoftwareDistribution and "
+                "catroot2 another name, so that Windows Update builds both anew; nothing is deleted."
+            ),
             steps=(step,),
             settle=settled(finding, facts, self.after_run),
             risk=f"The update history that {machine.name} shows begins anew; the old store stays beside the new one.",

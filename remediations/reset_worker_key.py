@@ -84,7 +84,10 @@ class ResetWorkerKey:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"Without its copied key the agent of {machine.name} registers anew, under an identity of its own.",
+            reason=(
+                f"Without its copied key the agent of {machine.name} registers anew, under an identity of its own. The "
+                "script exports the registry key HybridRunbookWorker to a file, removes it, and restarts HealthService."
+            ),
             steps=tuple(steps),
             settle=Settle(after=timedelta(minutes=5), why="the next heartbeats show whether the identity is its own"),
             risk=(

@@ -41,7 +41,10 @@ class _Restart(ABC):
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"{self.why}; restarting the agent is the first thing to try, and costs {machine.name} nothing.",
+            reason=(
+                f"{self.why}; restarting the agent is the first thing to try, and costs {machine.name} nothing. Only "
+                f"{'HealthService' if windows else 'omsagent'} restarts; one that somebody disabled is left alone."
+            ),
             steps=(
                 RunScript(
                     machine=machine.arm_id,

@@ -57,7 +57,10 @@ class ResyncClock:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"The service refuses what is signed by a clock that is wrong: that of {machine.name} is ahead.",
+            reason=(
+                f"The service refuses what is signed by a clock that is wrong: that of {machine.name} is ahead. The "
+                "script has the machine's own time service set it now, from its own sources; no setting changes."
+            ),
             steps=(
                 RunScript(
                     machine=machine.arm_id,

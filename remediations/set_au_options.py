@@ -61,7 +61,10 @@ class SetAuOptions:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"{machine.name} is patched by its deployments; Windows Update need not install beside them.",
+            reason=(
+                f"{machine.name} is patched by its deployments; Windows Update need not install beside them. The "
+                "script sets AUOptions to 7 on Windows Server 2016 and later, to 3 before: download and notify."
+            ),
             steps=(step,),
             settle=Settle(after=self.settle, why="the next assessment, at most twelve hours away, shows the setting"),
             risk=f"From then on its deployments alone patch {machine.name}.",

@@ -53,7 +53,11 @@ class SetRebootPolicy:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"Windows Update restarts {machine.name} by a policy of its own, whatever the deployment says.",
+            reason=(
+                f"Windows Update restarts {machine.name} by a policy of its own, whatever the deployment says. The "
+                "script sets AlwaysAutoRebootAtScheduledTime 0, NoAutoRebootWithLoggedOnUsers 1 and AUOptions 7 "
+                "(3 before Windows Server 2016)."
+            ),
             steps=(script(machine, "set-reboot-policy", undo="restore-registry"),),
             settle=Settle(after=self.settle, why="the restart that was found has left the log by then"),
             risk=f"{machine.name} stays half-patched until somebody restarts it after an update that needs it.",

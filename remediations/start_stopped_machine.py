@@ -10,7 +10,8 @@ from model.facts import Facts, PowerState, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, Settle, StartMachine
 from model.states import ActionClass, FailureState, Impact
-from model.times import format_time, in_words, parse_time
+from model.times import in_words, parse_time
+from model.words import at_time
 from remediations.protocol import declined
 
 
@@ -47,7 +48,7 @@ class StartStoppedMachine:
         next_run = parse_time(finding.evidence.get("nextRun"))
         by_hand = (
             f"Start {machine.name} before the next run"
-            + (f", {format_time(next_run)}," if next_run else "")
+            + (f", {at_time(next_run)}," if next_run else "")
             + f" by hand or by a pre-script of the deployment: az vm start --ids {machine.arm_id}",
             f"Or let Patchwright do it: tag the VM {self.tag}=true.",
         )
@@ -61,12 +62,14 @@ class StartStoppedMachine:
         if next_run - facts.now > self.ahead:
             away = in_words(next_run - facts.now)
             why = f"its next run is {away} away, and it is started at most {in_words(self.ahead)} before"
-            return declined(finding, self.id, why, f"Nothing to do before {format_time(next_run - self.ahead)}.")
+            return declined(
+                finding, self.id, why, f"Nothing to do: a sweep after {at_time(next_run - self.ahead)} starts it."
+            )
         return Plan(
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"{machine.name} is {machine.power.value}, and would miss the run at {format_time(next_run)}.",
+            reason=f"{machine.name} is {machine.power.value}, and would miss the run at {at_time(next_run)}.",
             steps=(StartMachine(machine=machine.arm_id, power_before=machine.power.value),),
             settle=Settle(after=timedelta(minutes=10), why="the VM runs"),
             risk=f"{machine.name} costs what a running VM costs until somebody stops it; Patchwright does not.",

@@ -53,7 +53,10 @@ class StartUpdateService:
             finding=finding,
             remediation=self.id,
             impact=self.impact,
-            reason=f"{finding.evidence['code']}: {finding.evidence['meaning']}. Manual is how Windows delivers it.",
+            reason=(
+                f"{finding.evidence['code']}: {finding.evidence['meaning']}. The script sets the service Windows "
+                "Update to Manual, as Windows delivers it, and starts it."
+            ),
             steps=(script(machine, "start-update-service", undo="restore-update-service"),),
             settle=settled(finding, facts, self.after_run),
             risk=f"Somebody disabled the service on {machine.name}; find out who, or it will be disabled again.",

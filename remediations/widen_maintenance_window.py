@@ -12,7 +12,8 @@ from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment, Settle
 from model.resource_ids import InvalidResourceId, ResourceId
 from model.states import ActionClass, FailureState, Impact
-from model.times import format_duration, format_time, in_words
+from model.times import format_duration, in_words
+from model.words import at_time
 from remediations.deployment_edits import Editable, editable
 from remediations.protocol import declined
 
@@ -82,7 +83,7 @@ class WidenMaintenanceWindow:
                 return declined(
                     finding,
                     self.id,
-                    f"a window of {in_words(wider)} from {format_time(edit.next_run)} would meet {clash}",
+                    f"a window of {in_words(wider)} from {at_time(edit.next_run)} would meet {clash}",
                     f"Move the schedule of {other.name} or of {deployment.name}, then widen the window.",
                 )
         text = format_duration(wider)
@@ -101,7 +102,7 @@ class WidenMaintenanceWindow:
                 not_before=edit.next_run + wider + _HALF_HOUR,
                 why="the next run shows whether the window is long enough",
             ),
-            risk=f"Runs may last until {format_time(edit.next_run + wider)} and as long on each later date.",
+            risk=f"Runs may last until {at_time(edit.next_run + wider)} and as long on each later date.",
         )
 
 
@@ -134,7 +135,7 @@ def _clash(facts: Facts, ours: Deployment, start: datetime, wider: timedelta, ot
     if before is not None and before < first:
         return ""
     shared = _shared(facts, ours, other)
-    return f"{other.name} at {format_time(begins)} on {shared}" if shared else ""
+    return f"{other.name} at {at_time(begins)} on {shared}" if shared else ""
 
 
 def _first_run(other: Deployment, not_before: datetime) -> datetime | None:

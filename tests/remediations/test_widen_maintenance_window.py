@@ -254,7 +254,7 @@ def test_whom_both_patch_is_named() -> None:
 
     why = declined(facts(machines=many, bodies=[weekly(machines=many), other]))
 
-    assert why.startswith("a window of 3 h from 2026-03-13T06:00:00Z would meet Other at 2026-03-13T08:30:00Z on ")
+    assert why.startswith("a window of 3 h from 2026-03-13 06:00 UTC would meet Other at 2026-03-13 08:30 UTC on ")
     assert why.endswith("on m-0, m-1, m-2 and 2 more")
 
 
