@@ -21,7 +21,7 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 # The programs of bench/; what they share and what they start themselves is no benchmark of its own.
 BENCHMARKS := $(filter-out __init__ floor ground_truth measure,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: help setup demo test check scan bench ground-truth serve package docs lock clean
+.PHONY: help setup demo test check scan bench ground-truth golden serve package docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -59,6 +59,9 @@ serve: .venv/.stamp-python ## the function app on a development host against the
 
 package: .venv/.stamp-python ## what would be deployed, as one zip in build/: the same commit, the same bytes
 	$(PYTHON) -m tools.package
+
+golden: .venv/.stamp-python ## write the golden plans of tests/golden anew; read what has changed
+	$(PYTHON) -m tests.golden
 
 docs: .venv/.stamp-python ## renew the generated pages of docs/
 	$(PYTHON) -m tools.docs

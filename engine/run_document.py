@@ -31,7 +31,7 @@ from model.plans import (
     run_command_name,
 )
 from model.times import format_duration, format_time, in_words
-from remediations.undo_scripts import CHANGE_NOTHING
+from remediations.undo_scripts import CHANGE_NOTHING, NOTHING_TO_PUT_BACK
 
 _QUOTED: Final = re.compile(r'"[^"]*"')
 
@@ -160,7 +160,7 @@ def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
                 "path": f"{step.machine}/runCommands/{run_command_name(id_)}",
                 "script": step.script,
                 "parameters": dict(step.parameters),
-                "undo": back or "cannot be undone",
+                "undo": back or NOTHING_TO_PUT_BACK.get(step.script, "cannot be undone"),
             }
         case AwaitIdentity():
             return common | {

@@ -21,6 +21,17 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """By script below `scripts/`. What it is not told by the step that it undoes, that step's outcome line said."""
 
+NOTHING_TO_PUT_BACK: Final[Mapping[str, str]] = {
+    "linux/clean-package-cache.sh": "not needed: what was downloaded is downloaded again",
+    "linux/configure-packages.sh": "cannot be undone: what is configured stays so; the state from before is kept there",
+    "linux/fix-dependencies.sh": "cannot be undone: what was installed stays; the state from before is kept there",
+    "linux/refresh-metadata.sh": "not needed: the lists are those that the repositories have now",
+    "linux/restart-agent.sh": "not needed: the agent runs as it is set to",
+    "linux/resync-clock.sh": "not needed: a clock that was wrong is not set wrong again",
+    "windows/restart-agent.ps1": "not needed: the agent runs as it is set to",
+    "windows/resync-clock.ps1": "not needed: a clock that was wrong is not set wrong again",
+}
+"""By script that nothing undoes: what a person is told of that."""
 CHANGE_NOTHING: Final = frozenset({"linux/collect-worker-log.sh", "windows/rescan-updates.ps1"})
 """Scripts that look, or make a service look: afterwards the machine is as it was."""
 

@@ -56,6 +56,7 @@ COLLECTED: Final[tuple[Document, ...]] = (
 ESTATES: Final[dict[FailureState, Estate]] = {}
 INSIDE: Final[dict[FailureState, dict[str, str]]] = {
     FailureState.KB2267602_MISSING: {"sig": "F:9d"},
+    FailureState.SELFSIGNED_CERT_FAILURE: {"rsa": "F:missing"},
     FailureState.UPDATES_WITHOUT_DEPLOYMENT: {"auo": "W:4"},
 }
 """By state, what rules of the diagnosis say in machines that are looked into, by their code; no update is installed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.plans import RunScript
-from remediations.undo_scripts import CHANGE_NOTHING, PARAMETERS, undoing
+from remediations.undo_scripts import CHANGE_NOTHING, NOTHING_TO_PUT_BACK, PARAMETERS, undoing
 
 SCRIPTS = Path(__file__).parents[2] / "remediations" / "scripts"
 
@@ -29,6 +29,12 @@ def test_every_script_that_restores_is_known_and_nothing_else() -> None:
 @pytest.mark.parametrize("script", sorted(PARAMETERS))
 def test_a_script_is_told_exactly_what_it_asks_for(script: str) -> None:
     assert asked(script) == set(PARAMETERS[script])
+
+
+@pytest.mark.parametrize("script", sorted(NOTHING_TO_PUT_BACK))
+def test_a_script_that_nothing_undoes_is_there_and_changes_something(script: str) -> None:
+    assert (SCRIPTS / script).is_file()
+    assert script not in PARAMETERS.keys() | CHANGE_NOTHING
 
 
 @pytest.mark.parametrize("script", sorted(CHANGE_NOTHING))
