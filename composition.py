@@ -6,6 +6,7 @@ should not wait for Azure's libraries.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -107,9 +108,15 @@ def _simulate(argv: Sequence[str]) -> int:
 
 
 def _export(settings: Settings, folder: Path, progress: Progress) -> Exported:
-    from adapters.export import export  # noqa: PLC0415 - as above
+    from adapters.export import export, keep_diagnoses  # noqa: PLC0415 - as above
+    from adapters.ledgers import open_ledger  # noqa: PLC0415
 
-    return export(_estate(settings, clock_of(settings)), folder, progress)
+    clock = clock_of(settings)
+    exported = export(_estate(settings, clock), folder, progress)
+    ledger = open_ledger(settings.ledger, default=LOCAL_LEDGER, credential=lambda: _ledger_credential(settings))
+    with contextlib.closing(ledger):
+        keep_diagnoses(folder, ledger, clock.now())
+    return exported
 
 
 def storage_of(env: Mapping[str, str], cloud: str) -> str:

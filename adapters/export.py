@@ -20,7 +20,7 @@ from adapters import graph, hybrid_workers, parsing
 from adapters.arm import id_of
 from adapters.estate import AT_ONCE, NAMESPACE, SUBSCRIPTIONS_API, AzureEstate
 from adapters.log_queries import NO_TABLE, answer_queries
-from engine.ports import AzureUnavailable, NotFound, PermissionMissing, Progress, quiet
+from engine.ports import AzureUnavailable, Ledger, NotFound, PermissionMissing, Progress, quiet
 from model.documents import Document, at, text_at
 from model.facts import Row, Unreadable
 from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
@@ -37,6 +37,8 @@ EVERY_OF: Final[Mapping[str, str]] = {
     "Operation": "TimeGenerated > ago(7d)",
 }
 """By table, which rows are all kept, because each counts by its time: what a detector may ask of it."""
+_RUNS: Final = 20
+"""Runs that are looked through for diagnoses."""
 _BEAT: Final = "_ResourceId, SourceComputerId, VMUUID, Computer, Category"
 _AUTOMATION: Final = "Microsoft.Automation/automationAccounts"
 _SUBSCRIPTION: Final = re.compile("/subscriptions/([^/]+)/")
@@ -77,6 +79,25 @@ def export(estate: AzureEstate, folder: Path, progress: Progress = quiet) -> Exp
     logs = _Logs(estate, folder / "logs", now, progress)
     logs.write()
     return Exported(documents=documents.count, rows=logs.count, missing=(*documents.missing, *logs.missing))
+
+
+def keep_diagnoses(folder: Path, ledger: Ledger, now: datetime) -> int:
+    """Write what machines said of their inside within a day, the newest of each; answers of how many.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    kept: dict[str, Document] = {}
+    for run in ledger.runs(_RUNS):
+        for entry in reversed(ledger.entries(run, kinds=frozenset({"probed"}))):
+            if (text := text_at(entry.body, "text")) and now - entry.at < timedelta(days=1):
+                kept.setdefault(entry.about, {"diagnosis": text})
+    file = folder / "guest" / "diagnoses.json"
+    file.unlink(missing_ok=True)
+    if kept:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return len(kept)
 
 
 class _Documents:

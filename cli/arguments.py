@@ -14,6 +14,7 @@ from cli.hands import Usage
 from cli.shown import shown
 from engine.approvals import Decision
 from engine.requests import InvalidRequest, machines_in
+from model.resource_ids import InvalidResourceId, ResourceId
 from model.states import FailureState
 from model.times import parse_duration, parse_time
 
@@ -31,6 +32,8 @@ class Sweep:
     states: tuple[FailureState, ...] | None
     machines: tuple[str, ...] | None
     source: Path | None
+    diagnoses: tuple[tuple[str, Path], ...] = ()
+    """Resource ids of machines, each with the file of what its diagnosis printed."""
     json: bool
     html: Path | None
     fail_on_findings: bool
@@ -212,6 +215,7 @@ def _sweep(given: argparse.Namespace) -> Sweep:
         states=states,
         machines=machines,
         source=given.source,
+        diagnoses=tuple(_diagnosis(text) for text in given.diagnosis or ()),
         json=given.json,
         html=given.html,
         fail_on_findings=given.fail_on_findings,
@@ -230,6 +234,17 @@ def _state(text: str) -> FailureState:
     near = get_close_matches(text.lower(), known, n=3, cutoff=0.4) or [s for s in known if text.lower() in s and text]
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
     raise Usage(f"--state: there is no failure state {shown(repr(text), 80)}; {hint}")
+
+
+def _diagnosis(text: str) -> tuple[str, Path]:
+    machine, equals, file = text.partition("=")
+    try:
+        known = ResourceId.parse(machine).key
+    except InvalidResourceId as error:
+        raise Usage(shown(f"--diagnosis: {error}") + "; give /subscriptions/…/NAME=FILE") from error
+    if not equals or not file:
+        raise Usage(f"--diagnosis: {shown(repr(text), 200)} names no file; give /subscriptions/…/NAME=FILE")
+    return known, Path(file)
 
 
 def _wait(text: str | None) -> timedelta | None:
@@ -270,6 +285,12 @@ def _parser() -> argparse.ArgumentParser:
         help="only these machines: resource ids, or ids of what encloses them; none after it selects nothing",
     )
     command.add_argument("--from", dest="source", type=Path, metavar="DIR", help="read facts from a folder, offline")
+    command.add_argument(
+        "--diagnosis",
+        action="append",
+        metavar="ID=FILE",
+        help="what a machine's diagnosis printed, ours or the JSON of Microsoft's troubleshooter; may be repeated",
+    )
     command.add_argument("--html", type=Path, metavar="FILE", help="also write the plan as one self-contained page")
     command.add_argument("--fail-on-findings", action="store_true", help="exit status 3 when findings remain")
     _json(command)

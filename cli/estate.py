@@ -58,7 +58,9 @@ def offline_engine(hands: Hands, folder: Path, run: str, progress: ProgressLine)
     progress(f"loading {folder}")
     with served(folder) as given:
         ledger = _OFFLINE / f"{run}.sqlite"
-        settings = settings_from({**os.environ, **given, "DRY_RUN": "true", "PATCHWRIGHT_LEDGER": f"sqlite:{ledger}"})
+        # What the inside of a simulated machine would say is nothing that the folder knows.
+        fixed = {"DRY_RUN": "true", "PATCHWRIGHT_PROBE": "never", "PATCHWRIGHT_LEDGER": f"sqlite:{ledger}"}
+        settings = settings_from({**os.environ, **given, **fixed})
         engine = engine_for(hands, settings, progress)
         try:
             yield engine

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from cli.arguments import Apply, Sweep
 from cli.deeds import objects
+from cli.diagnoses import kept_diagnoses, kept_in
 from cli.estate import engine_for, ledger_of, offline_engine, settings_from
 from cli.hands import Failed, Hands, Usage
 from cli.interrupt import interruptible
@@ -53,6 +54,7 @@ def sweep(command: Sweep, hands: Hands) -> int:
     with _engine(command, hands, progress) as (engine, run):
         if command.apply and (why := engine.may_apply(command.states or ())):
             raise Failed(LOCKED if engine.settings.dry_run else _stopped(why))
+        engine.kept = kept_in(command.source) | kept_diagnoses(command.diagnoses)
         request = SweepRequest(
             run=run,
             trigger="cli",

@@ -45,7 +45,7 @@ from engine.ports import (
     quiet,
 )
 from engine.preflight import Preflight, Rights
-from engine.probing import Probing, look_of
+from engine.probing import Probing, diagnoses, hand_in, look_of
 from engine.requests import SweepRequest
 from engine.run_document import run_document, step_id
 from engine.selection import selects
@@ -91,6 +91,8 @@ class Engine:
     progress: Progress = quiet
     prober: Prober | None = None
     """Looks into machines, where that is allowed at all."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Diagnoses that somebody hands in, by the machine's id: each sweep goes by them."""
     access: Access | None = None
     """Tells whether what the settings name can be read, where somebody asks for that."""
     rights: Rights | None = None
@@ -182,6 +184,7 @@ class Engine:
         states = frozenset(FailureState if request.states is None else request.states)
         acting = self._acting(request)
         self.accept(request)
+        hand_in(self.journal, request.run, self.kept)
         before = self._counted()
         # An empty selection selects nothing, so nothing is read for it.
         if request.machines == ():
@@ -265,8 +268,7 @@ class Engine:
         return Probing(prober=self.prober, journal=self.journal, most=self.settings.max_probes)
 
     def _diagnoses(self, run: str) -> Mapping[str, Diagnosis | Unreadable]:
-        probing = self._probing()
-        return probing.diagnoses(run) if probing else {}
+        return diagnoses(self.journal, run)
 
     def open_apply(self, document: Document) -> Document:
         """Take up the saved plan of a run, or the named findings of it. Nothing is decided here: see `second_look`."""
@@ -635,7 +637,7 @@ class Engine:
         # An answer from before the repair tells nothing: each look is that of the line by which it is due.
         lines = self.ledger.entries(run, kinds=frozenset({"applied", "relook"}))
         looks = {finding.target: look_of(e.id) for finding in findings for e in lines if e.about == finding.key}
-        told = probing.diagnoses(run, looks)
+        told = diagnoses(self.journal, run, looks)
         survey = self.surveyor.look(states, diagnoses=told)
         unasked = self.surveyor.suspects(states, survey.facts) & looks.keys() & survey.facts.machines.keys()
         if unasked := unasked - told.keys():

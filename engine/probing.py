@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from engine.journal import Journal, Line
 from engine.ports import Entry, ProbeAnswered, ProbeFailed, ProbePending, ProbeProgress, Prober
-from model.diagnosis import Diagnosis, OperatingSystem, parse_diagnosis
+from model.diagnosis import Diagnosis, OperatingSystem, parse_diagnosis, read_diagnosis
 from model.documents import Document, text_at
 from model.facts import Facts, Machine, PowerState, Unreadable
 
@@ -45,17 +45,18 @@ class Probing:
 
         What cannot be looked into now is written down as unreadable.
         """
-        known = [id_ for id_ in suspects if id_ in facts.machines]
+        heard = diagnoses(self.journal, run)
+        known = [id_ for id_ in suspects if id_ in facts.machines and id_ not in heard]
         # In an order of each run's own: where they are more than it may look into, every one has its turn some night.
         chosen = sorted(known, key=lambda id_: (id_ not in first, probe_name(run, id_)))
         looked = 0
         for id_ in chosen:
             machine = facts.machines[id_]
             if reason := _unfit(machine):
-                self._conclude(run, id_, "", {"unreadable": reason})
+                _conclude(self.journal, run, id_, "", {"unreadable": reason})
             elif looked >= self.most:
                 reason = f"{self.most} machines were looked into, and this run may look into no more"
-                self._conclude(run, id_, "", {"unreadable": reason})
+                _conclude(self.journal, run, id_, "", {"unreadable": reason})
             elif (holder := self._claim(run, id_, "")) is not None:
                 self._borrow(run, id_, holder)
             else:
@@ -85,22 +86,12 @@ class Probing:
                 continue
             machine = facts.machines[id_]
             if reason := _unfit(machine):
-                self._conclude(run, id_, look, {"unreadable": reason})
+                _conclude(self.journal, run, id_, look, {"unreadable": reason})
             elif self._claim(run, id_, look) is None:
                 self._send(run, machine, look)
             else:
                 busy = True
         return _TRY_AGAIN if busy else _LOOK_AGAIN
-
-    def diagnoses(self, run: str, looks: Mapping[str, str] | None = None) -> dict[str, Diagnosis | Unreadable]:
-        """What the machines of this run said, by lower-case resource id: in the survey, or in these looks."""
-        entries = self.journal.ledger.entries(run, kinds=frozenset({"probed"}))
-        wanted = {_answer_id(id_, look) for id_, look in looks.items()} if looks is not None else None
-        return {
-            entry.about: _read(entry.body)
-            for entry in entries
-            if (entry.id == _answer_id(entry.about, "") if wanted is None else entry.id in wanted)
-        }
 
     def _claim(self, run: str, machine: str, look: str) -> str | None:
         """Take the machine for a quarter of an hour; the run that has it, where that is not this look."""
@@ -127,7 +118,7 @@ class Probing:
         """Another run looked into the machine a moment ago: its answer is this one's, too."""
         theirs = self.journal.ledger.entries(holder, about=machine, kinds=frozenset({"probed"}))
         body: Document = {"unreadable": f"run {holder} looked into it less than {SELDOM.seconds // 60} minutes ago"}
-        self._conclude(run, machine, "", theirs[-1].body if theirs else body)
+        _conclude(self.journal, run, machine, "", theirs[-1].body if theirs else body)
 
     def _heard(self, run: str, machine: str, asked: Document, progress: ProbeProgress) -> bool:
         look = text_at(asked, "look")
@@ -135,16 +126,34 @@ class Probing:
             case ProbePending():
                 return False
             case ProbeAnswered():
-                self._conclude(run, machine, look, {"os": text_at(asked, "os"), "text": progress.text})
+                _conclude(self.journal, run, machine, look, {"os": text_at(asked, "os"), "text": progress.text})
             case ProbeFailed():
-                self._conclude(run, machine, look, {"unreadable": progress.reason})
+                _conclude(self.journal, run, machine, look, {"unreadable": progress.reason})
             case _:
                 assert_never(progress)
         return True
 
-    def _conclude(self, run: str, machine: str, look: str, body: Mapping[str, object]) -> None:
-        said: Document = {key: value for key, value in body.items() if isinstance(value, str)}
-        self.journal.record(run, Line(_answer_id(machine, look), "probed", said, machine))
+
+def diagnoses(journal: Journal, run: str, looks: Mapping[str, str] | None = None) -> dict[str, Diagnosis | Unreadable]:
+    """What the machines of a run said, by lower-case resource id: in the survey, or in these looks."""
+    entries = journal.ledger.entries(run, kinds=frozenset({"probed"}))
+    wanted = {_answer_id(id_, look) for id_, look in looks.items()} if looks is not None else None
+    return {
+        entry.about: _read(entry.body)
+        for entry in entries
+        if (entry.id == _answer_id(entry.about, "") if wanted is None else entry.id in wanted)
+    }
+
+
+def hand_in(journal: Journal, run: str, kept: Mapping[str, str]) -> None:
+    """Take what somebody kept of diagnoses, by machine, for what the machines say: they are not looked into then."""
+    for id_, text in kept.items():
+        _conclude(journal, run, id_.lower(), "", {"text": text})
+
+
+def _conclude(journal: Journal, run: str, machine: str, look: str, body: Mapping[str, object]) -> None:
+    said: Document = {key: value for key, value in body.items() if isinstance(value, str)}
+    journal.record(run, Line(_answer_id(machine, look), "probed", said, machine))
 
 
 def look_of(line: str) -> str:
@@ -175,5 +184,6 @@ def _answer_id(machine: str, look: str) -> str:
 
 def _read(body: Document) -> Diagnosis | Unreadable:
     if text := text_at(body, "text"):
-        return parse_diagnosis(text, OperatingSystem(text_at(body, "os")))
+        os = text_at(body, "os")
+        return parse_diagnosis(text, OperatingSystem(os)) if os else read_diagnosis(text)
     return Unreadable(what=text_at(body, "unreadable") or "the diagnosis printed nothing")

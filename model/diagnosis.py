@@ -102,7 +102,7 @@ class Diagnosis:
     results: Mapping[str, RuleResult]
     """By rule id; a rule that the machine did not answer is here, too, as unknown."""
     updates: frozenset[str] | None = None
-    """Numbers of the updates that the machine itself lists as installed, without `KB`; None where they are not known."""
+    """Numbers of the updates that the machine itself lists as installed, without `KB`; None where they are unknown."""
 
     def __getitem__(self, rule: str) -> RuleResult:
         return self.results[rule]
@@ -210,6 +210,19 @@ def parse_diagnosis(text: str, os: OperatingSystem) -> Diagnosis | Unreadable:
     if told.detail != str(len(updates)):
         return _not(f"the diagnosis lists {len(updates)} updates, and should list {told.detail[:20] or 'some'}")
     return _complete(os, results, frozenset(updates))
+
+
+def read_diagnosis(text: str) -> Diagnosis | Unreadable:
+    """Read what somebody kept of a diagnosis: the answer of one of our scripts, or a troubleshooter's JSON.
+
+    Whose it is, it says itself; both troubleshooters of Linux name rules that none of Windows has.
+    """
+    if HEADER in text:
+        said = text.rpartition(HEADER)[2].split("\n", 1)[0].strip()
+        os = OperatingSystem(said) if said in set(OperatingSystem) else OperatingSystem.WINDOWS
+        return parse_diagnosis(text, os)
+    of_linux = re.search(r'"RuleId"\s*:\s*"(?:Linux\.|SudoCheck|PythonVersionCheck)', text)
+    return parse_troubleshooter(text, OperatingSystem.LINUX if of_linux else OperatingSystem.WINDOWS)
 
 
 def checksum(lines: str) -> str:

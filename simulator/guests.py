@@ -12,7 +12,8 @@ later. In a fleet folder a guest may say (all optional):
 - `neededWindow`: how long patching really takes (ISO 8601); a deployment with a shorter window exceeds it.
 - `registersAfter`: how long registration takes (ISO 8601, default `PT5M`), or null for an agent that never does.
 - `installedUpdates`: numbers of the updates that the machine itself lists, `["5031364"]`; without it nobody can tell.
-- `diagnosis`: what single rules of the diagnosis say in this guest, by their code: `{"dsk": "F:100MB"}`.
+- `diagnosis`: what single rules of the diagnosis say in this guest, by their code: `{"dsk": "F:100MB"}`; or text that
+  it printed, word for word; or the list that Microsoft's troubleshooter printed, by which only `sweep --from` goes.
 """
 
 from __future__ import annotations
@@ -111,6 +112,8 @@ class Guest:
     """What rules of the diagnosis say, by code, where it is not what the rest of the guest's state makes them say."""
     installed_updates: tuple[str, ...] | None = None
     """Numbers of the updates that Windows lists as installed; None where the fleet does not say."""
+    printed: str = ""
+    """What the diagnosis printed here, word for word; empty where it prints what the guest is like."""
     registrations: int = 0
     restarts: int = 0
 
@@ -154,6 +157,8 @@ def describe(guest: Guest, given: Mapping[str, Json], now: datetime) -> None:
         guest.installed_updates = tuple(str(number) for number in numbers)
     if isinstance(said := given.get("diagnosis"), dict):
         guest.diagnosis = {code: text_at(said, code) for code in said}
+    elif isinstance(said, str):
+        guest.printed = said
     if isinstance(inside := given.get("windows"), dict):
         given_windows(where, guest.windows, inside)
     if isinstance(inside := given.get("linux"), dict):

@@ -284,6 +284,43 @@ def test_a_survey_that_is_delivered_twice_sends_nothing_twice(probed: Probed) ->
     assert probed.prober.sent == ["web-01"]
 
 
+def test_a_diagnosis_that_somebody_hands_in_counts_and_nobody_looks_again(probed: Probed) -> None:
+    """Ours or a troubleshooter's, and where nobody may look into machines, too."""
+    probed.has("web-02")
+    record = '{"RuleId": "WUServiceRunningCheck", "CheckResult": "Failed", "CheckResultMessageId": ""}'
+    probed.set(probe="suspects")
+    probed.app.engine.kept = {a_machine("web-01").id.upper(): an_answer(clk="F:400s"), a_machine("web-02").id: record}
+
+    probed.app.sweep()
+
+    ours, theirs = probed.told("web-01"), probed.told("web-02")
+    assert isinstance(ours, Diagnosis)
+    assert isinstance(theirs, Diagnosis)
+    assert ours["clock"].result is Result.FAILED
+    assert theirs["windows-update-service"].result is Result.FAILED
+    assert theirs["clock"].result is Result.UNKNOWN
+    assert probed.prober.sent == []
+
+
+def test_what_is_handed_in_and_cannot_be_read_is_unreadable(probed: Probed) -> None:
+    probed.set(probe="never")
+    probed.app.engine.kept = {a_machine("web-01").id: "Access is denied."}
+
+    probed.app.sweep()
+
+    assert probed.unreadable("web-01").startswith("the troubleshooter's output is not JSON")
+
+
+def test_what_was_handed_in_before_a_repair_does_not_verify_it(probed: Probed) -> None:
+    probed.app.engine.kept = {a_machine("web-01").id: RESTARTS.text}
+    probed.prober.says["web-01"] = ProbeAnswered(text=an_answer())
+
+    run = probed.app.sweep()
+
+    assert [*probed.app.outcomes(run).values()] == ["remediated"]
+    assert probed.prober.sent == ["web-01"]
+
+
 RESTARTS: Final = ProbeAnswered(text=an_answer(rbp="W:scheduled"))
 
 

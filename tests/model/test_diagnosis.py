@@ -19,6 +19,7 @@ from model.diagnosis import (
     RuleResult,
     parse_diagnosis,
     parse_troubleshooter,
+    read_diagnosis,
 )
 from model.facts import Unreadable
 
@@ -435,3 +436,29 @@ def test_the_rules_of_a_machine_are_told_in_the_order_of_the_table() -> None:
 
     assert len(told) == 3
     assert all(first < second for first, second in pairwise(told))
+
+
+@pytest.mark.parametrize("os", OperatingSystem)
+def test_whose_a_kept_diagnosis_is_it_says_itself(os: OperatingSystem) -> None:
+    assert read_diagnosis(answer(os)) == read(answer(os), os)
+
+
+@pytest.mark.parametrize(
+    ("os", "id_"),
+    [(WINDOWS, "WUServiceRunningCheck"), (LINUX, "Linux.ReposAccessCheck"), (LINUX, "SudoCheck")],
+)
+def test_whose_troubleshooter_printed_it_shows(os: OperatingSystem, id_: str) -> None:
+    assert read_diagnosis(json.dumps([record(id_, "Failed")], indent=1)) == theirs(os, record(id_, "Failed"))
+
+
+@given(text=st.text())
+def test_no_kept_text_is_too_odd_to_be_refused(text: str) -> None:
+    assert isinstance(read_diagnosis(text), Unreadable)
+
+
+def test_a_megabyte_of_it_is_unreadable_and_the_answer_at_its_end_is_not() -> None:
+    noise = "\N{FULL BLOCK}x\x00\n" * 200_000
+
+    assert isinstance(read_diagnosis(noise), Unreadable)
+    assert isinstance(read_diagnosis("[" + noise), Unreadable)
+    assert read_diagnosis(noise + RECORDED) == read(RECORDED, LINUX)
