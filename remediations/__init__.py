@@ -14,7 +14,6 @@ from remediations.advise_linux_pending import AdviseLinuxPending
 from remediations.advise_linux_run_failed import AdviseLinuxRunFailed
 from remediations.advise_updates import (
     AdviseInstalledButNotFound,
-    AdviseKb2267602Missing,
     AdviseMachinesDontInstall,
     AdviseSupersededShownMissing,
     AdviseUpdatesAvailableNotShown,
@@ -60,6 +59,7 @@ from remediations.set_reboot_policy import SetRebootPolicy
 from remediations.set_wsus_server import SetWsusServer
 from remediations.start_stopped_machine import StartStoppedMachine
 from remediations.start_update_service import StartUpdateService
+from remediations.update_signatures import UpdateSignatures
 from remediations.widen_maintenance_window import WidenMaintenanceWindow
 
 ONLY_IN_WINDOW: Final = frozenset({ConfigurePackages.id, FixDependencies.id})
@@ -130,7 +130,7 @@ def remediations(
         AdviseUpdatesAvailableNotShown(),
         AdviseSupersededShownMissing(),
         AdviseInstalledButNotFound(),
-        AdviseKb2267602Missing(),
+        UpdateSignatures(),
         AdviseMachinesDontInstall(),
         WidenMaintenanceWindow(margin=margin, maximum=max_window),
     )

@@ -144,34 +144,6 @@ class AdviseInstalledButNotFound:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseKb2267602Missing:
-    """Bring Defender's definitions up to date.
-
-    Effect: none.
-    Declined: always, with the command.
-    """
-
-    id: ClassVar[str] = "advise-kb2267602-missing"
-    fixes: ClassVar[FailureState] = FailureState.KB2267602_MISSING
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
-
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
-        return declined(
-            finding,
-            self.id,
-            "the definitions of Defender are days old",
-            f"On {finding.name}: `Update-MpSignature`; `Get-MpComputerStatus` shows AntivirusSignatureAge.",
-            "Where the machine takes updates from WSUS, have definition updates approved there by a rule.",
-        )
-
-
 def _kb(number: str) -> str:
     return f"KB{number.upper().removeprefix('KB')}"
 

@@ -57,6 +57,7 @@ def _windows(guest: Guest) -> dict[str, str]:
         "dom": "W:joined" if windows.domain_joined else "P",
         "kbs": "U:notmodelled" if updates is None else f"P:{len(updates)}",
         "wus": "F:disabled" if windows.services["wuauserv"].start == "Disabled" else "P",
+        "sig": _signatures(windows),
         "clk": _clock(guest),
     }
 
@@ -83,6 +84,12 @@ def _machine_keys(windows: Windows) -> str:
     if any(not entry.allows and entry.rights & MODIFY for entry in entries if "IO" not in entry.flags):
         return "F:denied"
     return "P" if windows.may_write_keys() else "F:rights"
+
+
+def _signatures(windows: Windows) -> str:
+    if windows.defender != "on":
+        return f"N:{windows.defender}"
+    return f"{'F' if windows.signature_age > 3 else 'P'}:{windows.signature_age}d"
 
 
 def _automatic_updates(windows: Windows) -> str:

@@ -8,6 +8,7 @@ In a fleet folder a guest's `windows` may say (all optional):
 - `updateStore`: `damaged`, or `denied` where SYSTEM has no full control of it.
 - `agentCache`: `damaged`; until it is built anew the agent runs and does not beat.
 - `freeBytes`: what is free on the system drive.
+- `signatureAge`: how many days old Defender's definitions are.
 - `domainJoined`, `configurationManager`, `installing`, `timeSource`: true or false.
 - `version`: the major version of Windows, 10 from Server 2016 on.
 """
@@ -47,7 +48,7 @@ ACCESS_DENIED: Final = "0x80070005"
 
 _KNOWN: Final = frozenset(
     {"registry", "services", "machineKeys", "updateStore", "agentCache", "freeBytes", "domainJoined",
-     "configurationManager", "installing", "timeSource", "version"}
+     "configurationManager", "installing", "timeSource", "version", "signatureAge"}
 )  # fmt: skip
 _ENTRY: Final = re.compile(r"\(([AD]);([A-Z]*);(0x[0-9a-f]+);;;([^)]+)\)")
 _OF_A_DISABLED_SERVICE: Final = frozenset({SERVICE_DISABLED, "0x8024002e"})
@@ -175,6 +176,10 @@ class Windows:
     time_source: bool = True
     version: int = 10
     free_bytes: int = 40 * 2**30
+    signature_age: int = 0
+    """How many days old Defender's definitions are."""
+    defender: str = "on"
+    """`on`, `off` where another product is in charge, or `none`."""
     scan_error: str = ""
     """What a scan ends with, whatever the service and the store are like; in the words of the machine's summary."""
     ours_to_mend: bool = False
@@ -303,6 +308,8 @@ def given_windows(where: str, windows: Windows, given: Mapping[str, Json]) -> No
         windows.lacks_store_rights()
     if given.get("agentCache") == "damaged":
         windows.folders[AGENT_CACHE] = "damaged"
+    age = given.get("signatureAge")
+    windows.signature_age = age if isinstance(age, int) else windows.signature_age
     free = given.get("freeBytes")
     windows.free_bytes = free if isinstance(free, int) else windows.free_bytes
     windows.domain_joined = given.get("domainJoined") is True

@@ -356,6 +356,16 @@ def _rescan_updates(call: Call) -> Fields:
     return "scanned", {"needed": 1, "resultCode": 2}
 
 
+def _update_signatures(call: Call) -> Fields:
+    windows = call.guest.windows
+    if windows.defender == "none":
+        refuse("no-defender")
+    if windows.defender == "off":
+        refuse("defender-off")
+    before, windows.signature_age = windows.signature_age, 0
+    return "updated", {"daysBefore": before, "daysAfter": 0, "version": "1.405.1.0"}
+
+
 def _start_update_service(call: Call) -> Fields:
     windows = call.guest.windows
     if windows.registry.number(WINDOWS_UPDATE, "DisableWindowsUpdateAccess") == 1:
@@ -591,6 +601,7 @@ SCRIPTS: Final[Mapping[str, _Script]] = {
     "set-reboot-policy": _Script(body=_set_reboot_policy, parameters=_STEP),
     "set-wsus-server": _Script(body=_set_wsus_server, parameters={**_STEP, "ServerHex": "([0-9a-f]{2}){10,300}"}),
     "start-update-service": _Script(body=_start_update_service, parameters=_STEP),
+    "update-signatures": _Script(body=_update_signatures, parameters={}),
 }
 
 

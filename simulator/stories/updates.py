@@ -296,7 +296,7 @@ def restarted_by_nobody(book: Book) -> None:
 
 def old_definitions(book: Book) -> None:
     """A definition update of last week is needed still; how old the signatures are shows inside."""
-    for age in ("F:6d", "P:1d"):
+    for age in (6, 1):
         vm = book.machine("kiosk")
         book.beats(vm, since=book.since(4))
         offer = replace(
@@ -304,9 +304,9 @@ def old_definitions(book: Book) -> None:
             id=book.guid("definitions of last week"), classification="Definition Updates", published=book.now - 6 * DAY,
         )  # fmt: skip
         book.is_assessed(vm, offers=[book.usual_offer(vm), offer])
-        book.guests[vm.key] = {"diagnosis": {"sig": age}}
-        if age.startswith("F"):
-            book.suffers(_DEFINITIONS, vm.key, "advice", "inside, its signatures are six days old", inside=True)
+        book.guests[vm.key] = {"windows": {"signatureAge": age}}
+        if age > 3:
+            book.suffers(_DEFINITIONS, vm.key, "plan", "inside, its signatures are six days old", inside=True)
         else:
             book.is_spared([_DEFINITIONS], [vm.key], "inside, its signatures are of yesterday")
 

@@ -21,6 +21,7 @@ from remediations.set_au_options import SetAuOptions
 from remediations.set_reboot_policy import SetRebootPolicy
 from remediations.set_wsus_server import SetWsusServer
 from remediations.start_update_service import StartUpdateService
+from remediations.update_signatures import UpdateSignatures
 from tests.builders import a_body, a_finding, a_machine, an_instance_view, facts, guid
 
 FOLDER = Path(__file__).parents[2] / "remediations" / "scripts"
@@ -76,6 +77,7 @@ def windows_update_plans() -> list[Plan]:
     unresolved = {"action": "rescan", "phase": "scan", "code": "0x8024402C", "meaning": ""}
     wsus = SetWsusServer(server="https://wsus.contoso.com:8531")
     answers.append(wsus.plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=unresolved), world))
+    answers.append(UpdateSignatures().plan(a_finding(FailureState.KB2267602_MISSING, web.id), world))
     answers.append(ClearAgentCache().plan(a_finding(FailureState.NO_HEARTBEAT, web.id), world))
     rescan = {"action": "rescan", "phase": "scan", "code": "", "meaning": ""}
     answers.append(RescanUpdates().plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=rescan), world))

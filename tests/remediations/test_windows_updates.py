@@ -15,7 +15,6 @@ from model.plans import Declined, Plan, RunScript
 from model.states import FailureState
 from remediations.advise_updates import (
     AdviseInstalledButNotFound,
-    AdviseKb2267602Missing,
     AdviseMachinesDontInstall,
     AdviseSupersededShownMissing,
     AdviseUpdatesAvailableNotShown,
@@ -26,6 +25,7 @@ from remediations.reset_update_store import ResetUpdateStore
 from remediations.set_au_options import SetAuOptions
 from remediations.set_reboot_policy import SetRebootPolicy
 from remediations.start_update_service import StartUpdateService
+from remediations.update_signatures import UpdateSignatures
 from tests.builders import DAY, HOUR, NOW, a_body, a_finding, a_machine, an_instance_view, facts, update_deployment
 
 WEB = a_machine("web-01")
@@ -292,9 +292,19 @@ def test_a_machine_that_does_not_install_is_looked_at_by_hand_and_its_agent_is_r
     assert "retired on 31 August 2024" in text
 
 
-@pytest.mark.parametrize("remediation", [AdviseInstalledButNotFound(), AdviseKb2267602Missing()])
-def test_what_is_no_fault_is_explained_for_this_machine(remediation: Remediation) -> None:
-    assert "web-01" in said_about(remediation, "web-01", updates=["5033371"])
+def test_what_is_no_fault_is_explained_for_this_machine() -> None:
+    assert "web-01" in said_about(AdviseInstalledButNotFound(), "web-01", updates=["5033371"])
+
+
+def test_old_definitions_are_fetched_anew_or_a_person_is_told_the_command() -> None:
+    old = a_finding(FailureState.KB2267602_MISSING, WEB.id, name="web-01")
+
+    plan, said = UpdateSignatures().plan(old, world()), UpdateSignatures().plan(old, world(agent=None))
+
+    assert isinstance(plan, Plan)
+    assert the_script(plan).script == "windows/update-signatures.ps1"
+    assert isinstance(said, Declined)
+    assert any("Update-MpSignature" in step and "web-01" in step for step in said.advice.steps)
 
 
 def test_scripts_may_take_long() -> None:

@@ -292,6 +292,10 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
         "no-service": gives(lambda w: w.services.pop("wuauserv")),
         "disabled-again-twice": disabled_again_twice,
     },
+    "update-signatures": {
+        "no-defender": gives(lambda w: setattr(w, "defender", "none")),
+        "defender-off": gives(lambda w: setattr(w, "defender", "off")),
+    },
 }
 
 
