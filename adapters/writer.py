@@ -56,6 +56,9 @@ class AzureWriter:
 
     def begin(self, step: Step, step_id: str, ours: Mapping[str, Document]) -> StepProgress:
         """See `Writer.begin`."""
+        if self._door is None and (reason := self._may_write()):
+            # Where nothing may be written there is no need for anybody who could.
+            return StepForbidden(reason=reason)
 
         def begun(door: Door) -> StepProgress:
             match step:
