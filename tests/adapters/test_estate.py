@@ -116,7 +116,7 @@ def test_the_estate_that_was_written_outside_the_project_is_swept_right() -> Non
 def test_requests_grow_with_pages_not_with_machines() -> None:
     """Five times the machines in as many requests, while all pages hold them and nobody made worker groups."""
     counts = []
-    for machines in (40, 200):
+    for machines in (150, 750):
         fleet = generate(machines, 5, injured=0)
         with a_world(fleet, options=Options(page_size=1000)) as world:
             world.facts()
