@@ -1,0 +1,119 @@
+"""A new version goes on where an old one stopped: its ledger is read, its plans apply, its orchestrations end well.
+
+Each folder beside this file is what one version left behind, made by `make.py` when that version was current.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devhost.durable import Event, Instance, atoms, context_of
+from model.documents import Document, Json
+from simulator.fleets import sample
+from simulator.options import Options
+from simulator.serve import running
+from tests.triggers.app import UNLOCKED, App, objects, outcomes, the_app
+
+VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if (path / "runs.json").is_file())
+TASKS = {Event.TASK_SCHEDULED, Event.CHILD_CREATED, Event.TIMER_CREATED}
+
+
+def read(version: Path, name: str) -> Any:
+    return json.loads((version / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda path: path.name)
+def version(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+@contextmanager
+def upgraded(version: Path, ledger: str, folder: Path) -> Iterator[App]:
+    """This version on a ledger of an old one, in front of the estate that the old one planned for."""
+    shutil.copy(version / f"{ledger}.sqlite", folder / "ledger.sqlite")
+    with (
+        running(sample(), options=Options(retry_after=0)) as azure,
+        the_app(azure, folder / "ledger.sqlite", UNLOCKED) as app,
+    ):
+        yield app
+
+
+@pytest.fixture
+def app(version: Path, tmp_path: Path) -> Iterator[App]:
+    with upgraded(version, "applied", tmp_path) as app:
+        yield app
+
+
+def told_less(old: Json, new: Json, where: str = "") -> Iterator[str]:
+    """Where a document does not say any more what it said; what was added is welcome."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name, value in old.items():
+            if name not in new:
+                yield f"{where}.{name} is gone"
+            else:
+                yield from told_less(value, new[name], f"{where}.{name}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from told_less(before, after, f"{where}[{number}]")
+    elif old != new:
+        yield f"{where}: {old!r:.80} has become {new!r:.80}"
+
+
+def test_there_is_a_version_to_come_from() -> None:
+    assert VERSIONS
+
+
+def test_a_run_of_an_old_version_is_told_as_it_told_it(version: Path, app: App) -> None:
+    old = read(version, "runs.json")["applied"]
+    assert list(told_less(old, app.run(old["id"]))) == []
+    assert [one["id"] for one in objects(app.get("/runs").json, "runs")] == [old["id"]]
+
+
+def test_an_orchestration_in_flight_goes_on_with_what_the_old_version_would_have_done(version: Path, app: App) -> None:
+    """
+    Whenever the deployment comes: shown the history up to any moment, this version asks for all that was asked for
+    already, in the same order, and next for what happened next.
+    """
+    checked = 0
+    for one in read(version, "histories.json"):
+        parent = tuple(one["parent"]) if one["parent"] else None
+        created = datetime(2026, 3, 10, tzinfo=UTC)
+        instance = Instance(id=one["id"], name=one["name"], input=one["input"], created=created, parent=parent)
+        instance.history = one["history"]
+        before: list[Document] = []
+        for number, event in enumerate(instance.history):
+            if event["EventType"] == Event.ORCHESTRATOR_STARTED:
+                actions = asked(app, instance, number + 2)
+                assert actions[: len(before)] == before, f"{one['name']}: replayed up to event {number}"
+                before = actions
+                checked += 1
+        scheduled = [event for event in instance.history if event["EventType"] in TASKS]
+        assert len(before) == len(scheduled), f"{one['name']} asked for something else than was carried out"
+    assert checked > 20
+
+
+def asked(app: App, instance: Instance, events: int) -> list[Document]:
+    host = app.host
+    state = json.loads(host.run(host.host.worker.invoke_json(instance.name, "context", context_of(instance, events))))
+    return [*atoms(state["actions"])]
+
+
+def test_a_plan_that_an_old_version_saved_is_applied_as_it_stands(version: Path, tmp_path: Path) -> None:
+    planned = read(version, "runs.json")["planned"]["id"]
+    with upgraded(version, "planned", tmp_path) as app:
+        assert app.post(f"/runs/{planned}/apply").status == 202
+        app.finish()
+        run = app.run(planned)
+
+    ended = outcomes(run)
+    assert run["status"] == "completed"
+    assert set(ended.values()) == {"remediated", "declined"}
