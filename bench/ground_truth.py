@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,8 +195,9 @@ def table(rows: Mapping[str, Row], total: Row, machines: int, seeds: int) -> str
     about = f"""# Ground truth
 
 {seeds} generated estates of {machines:,} machines, each swept through the simulated Azure. `injured` are targets that
-suffer from the state, `decoys` such that only look as if, `explained` such that suffer from it and are rightly not found while
-something else has to be mended first. Made by `make ground-truth`.
+suffer from the state, `decoys` such that only look as if, `explained` such that suffer from it and are rightly not
+found while something else has to be mended first. Suspects are looked into (`PATCHWRIGHT_PROBE`).
+Made by `make ground-truth`.
 """
     lines = [
         about,
@@ -203,8 +205,6 @@ something else has to be mended first. Made by `make ground-truth`.
         "| --- |" + " ---: |" * 9,
         *(_line(state, row) for state, row in rows.items()),
         _line("**all**", total),
-        "",
-        "A state without injuries is one that only the inside of a machine shows; its decoys are there.",
         "",
     ]
     return "\n".join(lines)
@@ -219,8 +219,12 @@ def _line(state: str, row: Row) -> str:
 def main(machines: int, seeds: int, first: int) -> int:
     """Judge the estates, write the results; 1 where anything was missed, false, answered otherwise or doubted."""
     began = time.monotonic()
-    with ProcessPoolExecutor(AT_ONCE, max_tasks_per_child=10) as pool:
-        judgements = list(pool.map(judge_seed, [machines] * seeds, range(first, first + seeds)))
+    judgements = []
+    with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
+        for one in pool.map(judge_seed, [machines] * seeds, range(first, first + seeds)):
+            judgements.append(one)
+            wrong = len(list(_mistakes(one.verdict)))
+            sys.stderr.write(f"seed {one.seed}: {len(one.verdict.found)} found, {wrong} wrong, {one.seconds} s\n")
     rows = tallied(judgements)
     total = Row(
         estates=seeds,
@@ -229,7 +233,7 @@ def main(machines: int, seeds: int, first: int) -> int:
             for name in ("injured", "found", "missed", "false", "otherwise", "decoys", "explained", "doubted")
         },
     )
-    wrong = {str(one.seed): sorted(_mistakes(one.verdict)) for one in judgements}
+    mistakes = {str(one.seed): sorted(_mistakes(one.verdict)) for one in judgements}
     save(
         "ground-truth",
         {
@@ -240,11 +244,11 @@ def main(machines: int, seeds: int, first: int) -> int:
                          "most": max(one.seconds for one in judgements)},
             "total": _shown(total),
             "states": {state: _shown(row) for state, row in rows.items()},
-            "mistakes": {seed: mistakes for seed, mistakes in wrong.items() if mistakes},
+            "mistakes": {seed: those for seed, those in mistakes.items() if those},
         },
     )  # fmt: skip
     (RESULTS / "ground-truth.md").write_text(table(rows, total, machines, seeds), encoding="utf-8")
-    return 1 if any(wrong.values()) else 0
+    return 1 if any(mistakes.values()) else 0
 
 
 def _mistakes(verdict: Verdict) -> Iterable[str]:

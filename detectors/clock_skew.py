@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from detectors.complaints import QUERIES, Complaint, complaints
 from detectors.inside import inside, worth_a_look
+from detectors.workspace_causes import blind
 from model.diagnosis import Result
 from model.facts import Facts, Reading
 from model.findings import Detection, Finding, Unknown
@@ -27,6 +28,7 @@ class ClockSkew:
     the sign-in service, in either direction.
     Healthy: no beat lies in the future. A clock that is behind is not seen so: its beats look as if they came late.
     Unknown: the heartbeats could not be read; the beat's VM id is not the machine's, or missing.
+    While the workspace takes no data in, who else is ahead is unknown.
     Source: hybrid runbook worker article, 403 during registration: a clock off by more than 15 minutes (X8).
     """
 
@@ -48,6 +50,8 @@ class ClockSkew:
         if gap := facts.missing(*sorted(self.reads), "clock-skew"):
             yield Unknown(state=self.finds, target="", missing=gap.what)
             return
+        if doubt := blind(self.finds, facts):
+            yield doubt
         ahead = {one.target: one for one in self._ahead(facts)}
         yield from ahead.values()
         for target in dict.fromkeys(one.target for one in _refused(facts)):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from detectors.protocol import unreadable
+from detectors.workspace_causes import blind
 from model.facts import Facts, Machine, Reading, Row
 from model.findings import Detection, Finding, Unknown
 from model.resource_ids import InvalidResourceId, subscription_of, vm_ids
@@ -45,6 +46,7 @@ class ClonedMachine:
     Evidence: the newest beats of two or more different VMs, within `fresh`, carry the same `SourceComputerId`.
     Healthy: the identity belongs to one VM, even where that moved to another resource group or came from a backup.
     Unknown: a machine beats under the identity and the inventory, or its beat, has no VM id to tell it from the others.
+    While the workspace takes no data in, all of this is unknown.
     Source: troubleshooting article, "The components ... have been enabled" (S3).
     """
 
@@ -58,7 +60,7 @@ class ClonedMachine:
         return frozenset()
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
-        if gap := unreadable(self, facts):
+        if gap := unreadable(self, facts) or blind(self.finds, facts):
             yield gap
             return
         for identity, sharers in self._sharers(facts).items():

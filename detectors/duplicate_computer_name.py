@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from detectors.protocol import unreadable
+from detectors.workspace_causes import blind
 from model.facts import Facts, Machine, Reading, Row
 from model.findings import Detection, Finding, Unknown
 from model.resource_ids import InvalidResourceId, subscription_of, vm_ids
@@ -38,6 +39,7 @@ class DuplicateComputerName:
     Healthy: the name belongs to one VM, even where that moved, was built anew or changed its identity; machines that
     share their identity too are clones, and found as such.
     Unknown: a machine beats under the name, and the inventory or its beat has no VM id to tell it from the others.
+    While the workspace takes no data in, all of this is unknown.
     Source: troubleshooting article of March 2020, under "The components ... have been enabled" (S3, X6).
     """
 
@@ -51,7 +53,7 @@ class DuplicateComputerName:
         return frozenset()
 
     def detect(self, facts: Facts) -> Iterator[Detection]:
-        if gap := unreadable(self, facts):
+        if gap := unreadable(self, facts) or blind(self.finds, facts):
             yield gap
             return
         by_name: dict[str, list[Row]] = {}

@@ -86,6 +86,18 @@ def explained(state: FailureState, facts: Facts) -> Unknown | None:
     return Unknown(state=state, target="", missing=f"what machines report: {name} is {cause.value}, which comes first")
 
 
+def blind(state: FailureState, facts: Facts) -> Unknown | None:
+    """Unknown as a whole where only fresh beats could show a state, and the workspace takes none in.
+
+    For detectors that do without the workspace: where a sweep has not looked at it either, they trust what they see.
+    """
+    workspace = facts.log_workspace
+    if workspace is None or not stopped(facts, workspace):
+        return None
+    missing = f"beats of the last hour: {workspace.name} takes no data in, which comes first"
+    return Unknown(state=state, target="", missing=missing)
+
+
 def affected(facts: Facts) -> Document:
     """Evidence: the machines that are silent or not assessed while the workspace is as it is, and how many."""
     # Without the solution there is no table of updates, which takes nothing from the finding.
