@@ -59,7 +59,9 @@ class Preflight:
         if self.rights is None:
             return Allow()
         missing: dict[str, list[str]] = {}
-        for resource in sorted(resources(plan)):
+        # Saving a deployment takes rights on the machine that it is about, too.
+        about = {plan.finding.target} if plan.finding.target.startswith("/") else set[str]()
+        for resource in sorted(resources(plan) | about):
             for action in sorted(self._needed(plan, resource)):
                 match self._has(self.rights, action, resource):
                     case str() as why:

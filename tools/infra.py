@@ -15,6 +15,7 @@ from adapters.rights import LOOKS_CLOSER, READS, RUN_COMMANDS, querying
 from detectors import DETECTORS
 from detectors.alerting import ALERTABLE, DIMENSIONS
 from engine.catalogue import Catalogue
+from engine.preflight import NEEDS
 from engine.settings import Settings
 from model.documents import Document
 from tools.settings import ROOT, Setting, described
@@ -71,12 +72,13 @@ def reader_role() -> Document:
 
 
 def writer_role() -> Document:
-    """What the repairs need beyond reading."""
+    """What the repairs need beyond reading, and the question what of it is granted."""
     known = Catalogue.of(Settings(subscriptions=(), account="", workspace=""))
+    actions = frozenset({NEEDS}).union(*(remediation.permissions for remediation in known.remediations))
     return {
         "name": "Patchwright Writer",
         "description": "Makes the repairs of Patchwright, beside what Patchwright Reader allows.",
-        "actions": [*sorted(frozenset[str]().union(*(remediation.permissions for remediation in known.remediations)))],
+        "actions": [*sorted(actions)],
     }
 
 

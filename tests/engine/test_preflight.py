@@ -125,3 +125,13 @@ def test_a_saved_plan_is_checked_before_it_is_applied() -> None:
     app.clock.sleep_until(app.clock.now() + 16 * MINUTE)
     app.apply(run)
     assert app.outcomes(run) == {key: "remediated"}
+
+
+def test_saving_a_deployment_takes_a_right_on_the_machine_too() -> None:
+    app, _ = the_app(subscription=(Permission(actions=(WRITE_DEPLOYMENT,)),))
+    key = app.renamed()
+
+    run = app.sweep()
+
+    assert app.outcomes(run) == {key: "refused"}
+    assert "lacks Microsoft.Compute/virtualMachines/write on" in app.reason(run)
