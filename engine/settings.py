@@ -19,7 +19,6 @@ from remediations import action_classes
 PREFIX: Final = "PATCHWRIGHT_"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _SERVER = re.compile(r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}(?::[1-9]\d{0,4})?", re.ASCII)
-_SERVER = re.compile(r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}(?::[1-9]\d{0,4})?", re.ASCII)
 _CLOUDS: Final = frozenset({"public", "usgovernment", "china"})
 
 
@@ -117,9 +116,6 @@ class Settings:
     wsus_server: str = ""
     """`PATCHWRIGHT_WSUS_SERVER`: address of the WSUS server (`https://wsus.contoso.com:8531`) that clients outside of a
     domain should name; empty: none is ever set."""
-    wsus_server: str = ""
-    """`PATCHWRIGHT_WSUS_SERVER`: address of the WSUS server (`https://wsus.contoso.com:8531`) that clients outside of a
-    domain should name; empty: none is ever set."""
     job_limit: int = 50
     """`PATCHWRIGHT_JOB_LIMIT`: concurrent jobs of the account: 50 with an enterprise agreement or CSP, 10
     pay-as-you-go, 5 free, 200 in government clouds."""
@@ -190,7 +186,6 @@ class Settings:
             quota_step_gb=reader.gigabytes("QUOTA_STEP_GB", cls.quota_step_gb, 0.1),
             quota_ceiling_gb=reader.gigabytes("QUOTA_CEILING_GB", cls.quota_ceiling_gb, 0),
             wsus_server=reader.server("WSUS_SERVER"),
-            wsus_server=reader.server("WSUS_SERVER"),
             job_limit=reader.number("JOB_LIMIT", cls.job_limit, 1, 100_000),
             ledger=reader.text("LEDGER", ""),
             reader_client_id=reader.guid("READER_CLIENT_ID"),
@@ -234,7 +229,6 @@ _KNOWN: Final = frozenset(
         "PROBE",
         "MAX_PROBES",
         "START_TAG",
-        "WSUS_SERVER",
         "WSUS_SERVER",
         "JOB_LIMIT",
         "QUOTA_STEP_GB",
@@ -341,13 +335,6 @@ class _Reader:
         if value != "never":
             self.problems.append(f"{PREFIX}PROBE: must be never or suspects, is {value[:40]!r}")
         return "never"
-
-    def server(self, name: str) -> str:
-        value = self.text(name, "").rstrip("/").lower()
-        if value and not _SERVER.fullmatch(value):
-            self.problems.append(f"{PREFIX}{name}: must be https://HOST:PORT or http://HOST:PORT, is {value[:60]!r}")
-            return ""
-        return value
 
     def server(self, name: str) -> str:
         value = self.text(name, "").rstrip("/").lower()
