@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters import dynamic_groups, graph, hybrid_workers, parsing
 from adapters.arm import Arm
 from adapters.clients import Clients
-from adapters.jobs import job_output
+from adapters.jobs import job_output, newest_failures
 from adapters.log_queries import answer_queries
 from adapters.workspaces import agent_extensions, log_workspace
 from engine.ports import AzureUnavailable, Clock, NotFound, PermissionMissing, Progress, RequestCount
@@ -55,7 +55,6 @@ SUBSCRIPTIONS_API: Final = "2022-12-01"
 NOT_SUCCEEDED: Final = ("FailedToStart", "MaintenanceWindowExceeded", "Failed", "InProgress")
 """Statuses of machine runs that are worth reading: a fleet that is well has none of them."""
 
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -278,12 +277,7 @@ class AzureEstate:
 
     def _failed_on_linux(self, read: _Read) -> Iterable[MachineRun]:
         """The newest failed run of each Linux machine; of more than `MOST_JOBS`, the newest."""
-        failed = [run for run in read.machine_runs if run.status == "failed" and run.job and _on_linux(run, read)]
-        failed.sort(key=lambda run: run.start or _LONG_AGO, reverse=True)
-        newest: dict[str, MachineRun] = {}
-        for run in failed:
-            newest.setdefault(run.target, run)
-        runs = list(newest.values())
+        runs = newest_failures(run for run in read.machine_runs if _on_linux(run, read))
         for run in runs[MOST_JOBS:]:
             read.unreadable[f"job:{run.id}"] = Unreadable(what=f"job {run.job}: one of more than {MOST_JOBS} failures")
         return runs[:MOST_JOBS]

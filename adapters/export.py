@@ -18,7 +18,8 @@ from typing import Final
 
 from adapters import graph, hybrid_workers, parsing
 from adapters.arm import id_of
-from adapters.estate import AT_ONCE, NAMESPACE, SUBSCRIPTIONS_API, AzureEstate
+from adapters.estate import AT_ONCE, MOST_JOBS, NAMESPACE, SUBSCRIPTIONS_API, AzureEstate
+from adapters.jobs import job_output, newest_failures
 from adapters.log_queries import NO_TABLE, answer_queries
 from engine.ports import AzureUnavailable, Ledger, NotFound, PermissionMissing, Progress, quiet
 from model.documents import Document, at, text_at
@@ -181,14 +182,24 @@ class _Documents:
                 yield from self.arm.all_of(f"{id_of(group, 'hybrid runbook worker groups')}/hybridRunbookWorkers")
 
     def _jobs(self, runs: list[Document], machine_runs: list[Document]) -> Iterator[Document]:
-        # As a sweep reads them: around the runs in which a machine failed to start.
+        # As a sweep reads them: around the runs in which a machine failed to start, and what those wrote that failed.
         failed = hybrid_workers.failed_to_start(map(parsing.run, runs), map(parsing.machine_run, machine_runs))
         starts = [start for _, start in failed[: hybrid_workers.MOST_RUNS]]
         arm, account = self.estate.arm, self.estate.account
         found = [job for start in starts for job in hybrid_workers.job_documents_around(arm, account, start)]
         if starts:
             found += hybrid_workers.job_documents_waiting(arm, account)
-        yield from {id_of(document, "jobs").lower(): document for document in found}.values()
+        jobs = {id_of(document, "jobs").lower(): document for document in found}
+        told = map(parsing.machine_run, machine_runs)
+        for run in newest_failures(run for run in told if run.os != "Windows")[:MOST_JOBS]:
+            path = f"{account}/jobs/{run.job}"
+            try:
+                document = jobs.get(path.lower()) or arm.get(path)
+                jobs[path.lower()] = {**document, "output": job_output(arm, account, run.job).text}
+            except NotFound:
+                # Azure keeps what jobs wrote for thirty days; a sweep cannot read it either.
+                continue
+        yield from jobs.values()
 
     def _linked_workspace(self) -> Iterator[Document]:
         path = f"{self.estate.account}/linkedWorkspace"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from adapters.arm import Arm
 from engine.ports import AzureUnavailable, NotFound
 from model.documents import text_at
-from model.facts import JobOutput
+from model.facts import JobOutput, MachineRun
 
 BEGINNING: Final = 16_384
 """Characters kept of the beginning of a long output: what was set up, and what was refused at once."""
 END: Final = 49_152
 """Characters kept of its end, where a failure is told."""
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _ERRORS: Final = {"$filter": "properties/streamType eq 'Error'"}
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -32,6 +35,16 @@ def job_output(arm: Arm, account: str, job: str) -> JobOutput:
         streams = arm.all_of(f"{path}/streams", _ERRORS)
         text = "\n".join(text_at(s, "properties.summary") or text_at(s, "properties.streamText") for s in streams)
     return shortened(text)
+
+
+def newest_failures(runs: Iterable[MachineRun]) -> list[MachineRun]:
+    """Of each machine the newest run that failed in a job, the newest of all first."""
+    failed = [run for run in runs if run.status == "failed" and run.job]
+    failed.sort(key=lambda run: run.start or _LONG_AGO, reverse=True)
+    newest: dict[str, MachineRun] = {}
+    for run in failed:
+        newest.setdefault(run.target, run)
+    return list(newest.values())
 
 
 def decoded(content: bytes) -> str:

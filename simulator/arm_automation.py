@@ -113,10 +113,12 @@ class Automation:
 
     def pager(self, call: Call, _: Mapping[str, str]) -> Answer:
         self._found(call.path.rpartition("/")[0])
-        return self._page(call, self._filtered(call, self.resources.within(call.path)))
+        return self._page(
+            call, self._filtered(call, [_as_azure_has_it(one) for one in self.resources.within(call.path)])
+        )
 
     def get_member(self, call: Call, _: Mapping[str, str]) -> Answer:
-        return Answer(body=self._found(call.path))
+        return Answer(body=_as_azure_has_it(self._found(call.path)))
 
     def job_output(self, call: Call, _: Mapping[str, str]) -> Answer:
         """Plain text: what a fleet has as the job's `output`."""
@@ -326,3 +328,8 @@ def _collection_item(document: Document) -> Document:
             "nextRun": schedule.get("nextRun"),
         },
     }
+
+
+def _as_azure_has_it(document: Document) -> Document:
+    """A document without what a fleet keeps with a job: that is asked for by itself."""
+    return {key: value for key, value in document.items() if key not in {"output", "streams"}}

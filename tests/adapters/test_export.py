@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from adapters.export import export
+from adapters.export import export, keep_diagnoses
+from cli.diagnoses import kept_in
+from engine.ports import Entry
 from model.documents import Document
 from model.findings import Finding
+from model.states import FailureState
 from simulator.fleet import Fleet, load_folder
 from simulator.fleets import generate
 from tests.adapters.world import SHARED, a_world
+from tests.builders import NOW
+from tests.diagnoses import an_answer
+from tests.engine.fakes import MemoryLedger
 
 
 def fleet_of(name: str) -> Fleet:
     if name == "generated":
-        return generate(60, 4)
+        return generate(120, 1)
     if not (SHARED / "fleets" / name).is_dir():
         pytest.skip("left out: ../shared is not beside this clone")
     return load_folder(SHARED / "fleets" / name)
@@ -43,6 +50,8 @@ def test_a_sweep_of_an_export_finds_the_same(name: str, tmp_path: Path) -> None:
     assert sorted(map(key, exported)) == sorted(map(key, live))
     assert sorted(u.target for u in exported_unknown) == sorted(u.target for u in live_unknown)
     assert live
+    # It tells its causes by what the jobs wrote, which is not among their documents.
+    assert name != "generated" or FailureState.LINUX_RUN_FAILED in {finding.state for finding in live}
 
 
 def by_id(documents: list[Document]) -> dict[str, Document]:
@@ -94,3 +103,29 @@ def test_what_could_not_be_read_is_told(tmp_path: Path) -> None:
     assert any("only a part" in what for what in written.missing)
     assert not (tmp_path / "arm" / "softwareUpdateConfigurationRuns.json").exists()
     assert not (tmp_path / "logs" / "Heartbeat.jsonl").exists()
+
+
+def test_what_machines_said_of_their_inside_is_kept_for_a_day(tmp_path: Path) -> None:
+    """The newest of each machine, as it was printed; a failed look is nothing to keep."""
+    ledger = MemoryLedger()
+
+    def heard(run: str, machine: str, *, ago: timedelta, **said: str) -> None:
+        ledger.append([Entry(run=run, id="run", kind="run", at=NOW - ago, body={})])
+        body: Document = dict(said)
+        ledger.append([Entry(run=run, id=f"p:{machine}", kind="probed", at=NOW - ago, body=body, about=machine)])
+
+    heard("run-1", "/a", ago=timedelta(hours=25), os="windows", text="older than a day")
+    heard("run-2", "/b", ago=timedelta(hours=3), os="windows", text="before")
+    heard("run-2", "/c", ago=timedelta(hours=3), unreadable="it is not running")
+    heard("run-3", "/b", ago=timedelta(hours=2), os="windows", text=an_answer())
+
+    assert keep_diagnoses(tmp_path, ledger, NOW) == 1
+    assert kept_in(tmp_path) == {"/b": an_answer()}
+
+
+def test_diagnoses_of_an_earlier_export_do_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "guest").mkdir()
+    (tmp_path / "guest" / "diagnoses.json").write_text('{"/old": {"diagnosis": "x"}}')
+
+    assert keep_diagnoses(tmp_path, MemoryLedger(), NOW) == 0
+    assert kept_in(tmp_path) == {}
