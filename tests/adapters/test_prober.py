@@ -172,3 +172,45 @@ def test_the_diagnosis_itself_leaves(probing: Probing) -> None:
     clients.send(HttpRequest("PUT", f"{probing.azure.url}{COMMAND}/{NAME}?api-version=2026-04-01", json=a_body()))
 
     assert clients.requests.probe == 1
+
+
+def test_a_script_that_fails_is_a_reason(probing: Probing) -> None:
+    probing.azure.order({"kind": "script-fails", "path": "web-01", "exitCode": 1, "stderr": "Zugriff verweigert"})
+
+    progress = probing.ask(a_machine(vm_id("web-01")))
+
+    assert progress == ProbeFailed(reason="the diagnosis failed: Zugriff verweigert")
+
+
+@pytest.mark.parametrize("status", [409, 429, 500])
+def test_a_service_that_refuses_is_a_reason(probing: Probing, status: int) -> None:
+    """A conflict with another extension, throttling, an outage: the sweep goes on without this machine."""
+    probing.azure.order({"kind": "error", "status": status, "method": "PUT", "path": "runCommands"})
+
+    progress = probing.ask(a_machine(vm_id("web-01")))
+
+    assert isinstance(progress, ProbeFailed)
+    assert str(status) in progress.reason
+
+
+def test_a_machine_that_stops_meanwhile_is_given_up_and_nothing_is_left(probing: Probing) -> None:
+    """Whoever will not look again takes the run command away, and what still runs with it."""
+    probing.azure.order({"kind": "script-hangs", "path": "web-01"})
+    machine = a_machine(vm_id("web-01"))
+
+    assert probing.ask(machine) == ProbePending()
+    assert probing.prober.check(machine.arm_id, NAME, last=True) == ProbePending()
+    assert probing.prober.check(machine.arm_id, NAME) == ProbeFailed(
+        reason="the diagnosis is gone, and with it what it said"
+    )
+
+
+def test_what_an_earlier_diagnosis_left_behind_is_taken_away(probing: Probing) -> None:
+    """A machine holds no more than 25 run commands."""
+    machine, earlier = a_machine(vm_id("web-01")), f"{NAME[:-1]}0"
+    probing.prober.begin(machine, earlier)
+    probing.azure.advance(timedelta(minutes=1))
+    probing.azure.advance(timedelta(minutes=1))
+
+    assert isinstance(probing.ask(machine), ProbeAnswered)
+    assert isinstance(probing.prober.check(machine.arm_id, earlier), ProbeFailed)
