@@ -64,7 +64,8 @@ def build(
         return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id)
 
     def probing() -> Clients:
-        return Clients(settings.cloud, read_only=False, client_id=settings.writer_client_id, probes=diagnoses())
+        identity = settings.prober_client_id or settings.writer_client_id
+        return Clients(settings.cloud, read_only=False, client_id=identity, probes=diagnoses())
 
     def asking() -> Clients:
         # The writer's own identity, because Azure tells of nobody else's rights; only reads leave through these.

@@ -106,6 +106,8 @@ class Settings:
     """`PATCHWRIGHT_PROBE`: `suspects` sends a script that only looks into suspected machines, in dry runs, too."""
     max_probes: int = 20
     """`PATCHWRIGHT_MAX_PROBES`: most machines that one run may look into."""
+    prober_client_id: str = ""
+    """`PATCHWRIGHT_PROBER_CLIENT_ID`: client id of the managed identity that looks into machines; empty: the writer's."""
     start_tag: str = "patchwright-start"
     """`PATCHWRIGHT_START_TAG`: a stopped VM that carries this tag, with any value but `false`, may be started for its
     next run."""
@@ -182,6 +184,7 @@ class Settings:
             lookback=reader.duration("LOOKBACK", cls.lookback, timedelta(days=1), timedelta(days=90)),
             probe=reader.probe(),
             max_probes=reader.number("MAX_PROBES", cls.max_probes, 0, 1_000),
+            prober_client_id=reader.guid("PROBER_CLIENT_ID"),
             start_tag=reader.text("START_TAG", cls.start_tag),
             quota_step_gb=reader.gigabytes("QUOTA_STEP_GB", cls.quota_step_gb, 0.1),
             quota_ceiling_gb=reader.gigabytes("QUOTA_CEILING_GB", cls.quota_ceiling_gb, 0),
@@ -228,6 +231,7 @@ _KNOWN: Final = frozenset(
         "LOOKBACK",
         "PROBE",
         "MAX_PROBES",
+        "PROBER_CLIENT_ID",
         "START_TAG",
         "WSUS_SERVER",
         "JOB_LIMIT",
