@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from model.documents import Document
 from tests.builders import a_machine, a_saved_search
 from tests.engine.conftest import App
 from tests.engine.fakes import Crash
+from tests.support.tripwire import TrippedEstate, TrippedLedger, TrippedWriter, Tripwire, redelivered
 
 
 def injured() -> App:
@@ -74,39 +76,38 @@ def test_every_activity_may_be_delivered_twice() -> None:
     assert recorded(app, run) == steps
 
 
-def appends() -> int:
-    app = injured()
-    app.sweep()
-    return app.ledger.appends
+def over_the_wire(app: App, wire: Tripwire) -> App:
+    """The same app, that dies where the wire is cut: at a reading, a call of the writer, a line, claim or release."""
+    engine = app.engine
+    app.engine = dataclasses.replace(
+        engine,
+        estate=TrippedEstate(engine.estate, wire),
+        writer=TrippedWriter(engine.writer, wire),
+        ledger=TrippedLedger(engine.ledger, wire),
+    )
+    return app
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before the write", "after the write"])
-def test_it_may_die_at_every_line_of_the_ledger(before: bool) -> None:  # noqa: FBT001
-    """Whether the line was written or not: each change is made once, and each step recorded once."""
-    writes, outcomes, steps = undisturbed()
-    for number in range(appends()):
-        app = injured()
-        app.ledger.crash_at, app.ledger.crash_before = number, before
+# Four of these at once: each takes every fourth place to die at.
+@pytest.mark.parametrize("quarter", range(4))
+def test_it_may_die_at_everything_that_it_does(quarter: int) -> None:
+    """Each change is made once, each step recorded once, and every finding ends as if nothing had died."""
+    alive = Tripwire()
+    calm = over_the_wire(injured(), alive)
+    calm_run = calm.sweep()
+    expected = calm.hand.writes, calm.outcomes(calm_run), recorded(calm, calm_run)
+    assert len(calm.hand.writes) == 9
 
-        run = app.sweep(activities=redelivering(app))
+    for number in range(quarter, alive.count, 4):
+        wire = Tripwire(at=number)
+        app = over_the_wire(injured(), wire)
 
-        assert app.hand.writes == writes, f"append {number}"
-        assert app.outcomes(run) == outcomes, f"append {number}"
-        assert recorded(app, run) == steps, f"append {number}"
+        run = app.sweep(activities={name: redelivered(one) for name, one in app.activities.items()})
 
-
-def test_the_answer_to_every_write_may_be_lost() -> None:
-    """Azure did it, and nobody heard of it: the writer finds it done."""
-    writes, outcomes, steps = undisturbed()
-    for number in range(len(writes)):
-        app = injured()
-        app.hand.lost = {number}
-
-        run = app.sweep(activities=redelivering(app))
-
-        assert app.hand.writes == writes, f"write {number}"
-        assert app.outcomes(run) == outcomes, f"write {number}"
-        assert recorded(app, run) == steps, f"write {number}"
+        assert wire.cut, f"nothing died after thing {number} of {alive.count}"
+        ended = app.hand.writes, app.outcomes(run), recorded(app, run)
+        assert ended == expected, f"dead after thing {number} of {alive.count}"
+        assert not [key for key in app.ledger.held_by(run, app.clock.now()) if key.startswith("lease:")]
 
 
 def test_it_may_die_while_it_tries_again() -> None:

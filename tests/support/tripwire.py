@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.ports import Entry, Ledger
+from engine.ports import Entry, Estate, Ledger, Progress, RequestCount, StepProgress, Writer
+from model.documents import Document
+from model.facts import Facts, Reading
+from model.plans import Step
 
 
 class Death(BaseException):
@@ -81,6 +84,42 @@ class TrippedLedger:
 
     def close(self) -> None:
         self.ledger.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TrippedEstate:
+    """An estate of which every reading is over the wire."""
+
+    estate: Estate
+    wire: Tripwire
+
+    @property
+    def requests(self) -> RequestCount:
+        return self.estate.requests
+
+    def read(self, readings: frozenset[Reading], queries: Mapping[str, str], progress: Progress) -> Facts:
+        return self.wire.over(lambda: self.estate.read(readings, queries, progress))
+
+    def look_closer(self, facts: Facts, ids: frozenset[str]) -> Facts:
+        return self.wire.over(lambda: self.estate.look_closer(facts, ids))
+
+
+@dataclass(frozen=True, slots=True)
+class TrippedWriter:
+    """A writer of which every call is over the wire."""
+
+    writer: Writer
+    wire: Tripwire
+
+    @property
+    def requests(self) -> RequestCount:
+        return self.writer.requests
+
+    def begin(self, step: Step, step_id: str, ours: Mapping[str, Document]) -> StepProgress:
+        return self.wire.over(lambda: self.writer.begin(step, step_id, ours))
+
+    def check(self, step: Step, step_id: str, token: Document) -> StepProgress:
+        return self.wire.over(lambda: self.writer.check(step, step_id, token))
 
 
 def redelivered[**P, T](activity: Callable[P, T]) -> Callable[P, T]:
