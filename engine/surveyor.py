@@ -44,7 +44,6 @@ CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
         # The state of its onboarding comes before what follows from it.
         FailureState.REGISTRATION_BLOCKED: "a hybrid worker: it never registered, and that comes first",
         FailureState.CLONED_MACHINE: "assessments of its own: the machine is a clone",
-        FailureState.REGISTRATION_BLOCKED: "a worker that could assess it: it never registered",
         FailureState.UPDATE_AGENT_ERROR: "an update agent that can assess: it ends with an error of its own",
     },
     FailureState.SCOPE_EXCLUDED: {
@@ -64,6 +63,10 @@ CAUSES: Final[Mapping[FailureState, Mapping[FailureState, str]]] = {
         # A machine that is down, or does not answer, starts nothing under any identity.
         FailureState.VM_STOPPED: "a machine that is up: it is stopped, and that comes first",
         FailureState.WORKER_UNREACHABLE: "a worker that answers: it is silent, and that comes first",
+    },
+    FailureState.WORKER_REGISTRATION_FORBIDDEN: {
+        # The service refuses what is signed at a time that is not.
+        FailureState.CLOCK_SKEW: "a clock that is right: it is off, and that comes first",
     },
 }
 """What explains a failure state on the same target, and what is then missing to judge it by itself."""

@@ -154,6 +154,16 @@ def clock_ahead(book: Book) -> None:
     book.suffers(FailureState.CLOCK_SKEW, vm.key, "plan", "its beats are stamped with a time that is to come")
 
 
+def refused_for_its_clock(book: Book) -> None:
+    """The service refuses what is signed in the future: the clock comes first."""
+    vm = book.machine("clock")
+    book.beats(vm, since=book.since(2), until=book.now + timedelta(minutes=40))
+    book.is_assessed(vm)
+    book.complains(vm, f"{_AGENT}Forbidden: You don't have permission to access / on this server.", hours=2)
+    book.suffers(FailureState.CLOCK_SKEW, vm.key, "plan", "its clock is ahead, and the service refuses it for that")
+    book.is_spared([FailureState.WORKER_REGISTRATION_FORBIDDEN], [vm.key], "its clock is ahead")
+
+
 def clock_nearly_right(book: Book) -> None:
     vm = book.machine("clock")
     book.beats(vm, since=book.since(2), until=book.now + timedelta(minutes=book.rng.randint(6, 14)))
@@ -166,6 +176,7 @@ STORIES: Final = (
     Story(1, channel_times_out, injury=True),
     Story(0, solution_not_enabled, injury=True),
     Story(1, clock_ahead, injury=True),
+    Story(1, refused_for_its_clock, injury=True),
     Story(4, complaints_of_others),
     Story(1, clock_nearly_right),
 )

@@ -191,8 +191,31 @@ def stopped_with_another_identity(book: Book) -> None:
     book.is_spared([_ID], [vm.key], "it is stopped, which comes before its other identity")
 
 
+def rebuilt_elsewhere(book: Book) -> None:
+    """Deleted some hours ago and built anew under the same name, in another group and with another identity."""
+    name = book.name("build-agent")
+    old = book.machine("build", name=name, group="rg-build-old", exists=False)
+    new = book.machine("build", name=name, group="rg-build-new")
+    book.beats(old, since=book.now - 9 * DAY, until=book.now - 6 * HOUR)
+    book.beats(new, since=book.now - 5 * HOUR)
+    book.is_assessed(new)
+    states = [_NAME, _CLONE, _ID, FailureState.VM_DELETED, FailureState.VM_MOVED]
+    book.is_spared(states, [old.key, new.key], "the other machine of its name is gone")
+
+
+def short_and_full_name(book: Book) -> None:
+    """In a domain and outside of it: what agents call them is not the same."""
+    name = book.name("ntp")
+    for system in ("Windows", "Linux"):
+        vm = book.machine("ntp", system, name=name, group=f"rg-ntp-{system.lower()}")
+        book.lives(vm)
+        book.is_spared([_NAME, _CLONE, _ID], [vm.key], "one is in a domain, the other bears the short name alone")
+
+
 STORIES: Final = (
     Story(5, clones_and_one_that_is_retired, injury=True),
     Story(1, stopped_with_another_identity, injury=True),
+    Story(1, rebuilt_elsewhere),
+    Story(2, short_and_full_name),
 )
 """Those of large estates, beside the first ones."""

@@ -36,6 +36,8 @@ OF_NOW: Final = frozenset(
         FailureState.DUPLICATE_COMPUTER_NAME,
         # Clones, which nobody can tell then, look like machines that changed their identity.
         FailureState.SOURCE_ID_CHANGED,
+        # A clock that is ahead, which nobody can tell then, is refused just so.
+        FailureState.WORKER_REGISTRATION_FORBIDDEN,
     }
 )
 """What only beats of the last hour can show."""
