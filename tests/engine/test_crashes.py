@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
 import pytest
 
+from engine.approvals import Decision, NotAnswerable
 from engine.inline import Activities
 from engine.leases import MARGIN
-from engine.ports import StepFailed
+from engine.pausing import CONTROL
+from engine.ports import Entry, StepFailed
 from model.documents import Document
+from model.states import FailureState, Mode
 from tests.builders import a_machine, a_saved_search
 from tests.engine.conftest import App
 from tests.engine.fakes import Crash
@@ -108,6 +112,64 @@ def test_it_may_die_at_everything_that_it_does(quarter: int) -> None:
         ended = app.hand.writes, app.outcomes(run), recorded(app, run)
         assert ended == expected, f"dead after thing {number} of {alive.count}"
         assert not [key for key in app.ledger.held_by(run, app.clock.now()) if key.startswith("lease:")]
+
+
+def answered(wire: Tripwire) -> tuple[object, ...]:
+    """A treatment that is asked about, approved and applied, by a process that dies where the wire is cut."""
+    app = App(modes=dict.fromkeys(FailureState, Mode.ASK))
+    key = app.renamed()
+    run = app.sweep()
+    (approval,) = app.engine.approvals.waiting()
+    over_the_wire(app, wire)
+    # Whoever was not told that the answer was taken says it again, and is told then.
+    with contextlib.suppress(NotAnswerable):
+        redelivered(app.engine.answer)(approval.id, Decision.APPROVE, by="anna", reason="yes")
+    app.apply(run, [key], {name: redelivered(one) for name, one in app.activities.items()})
+    said = [(one.kind, one.body.get("by")) for one in app.ledger.entries(run, kinds=frozenset({"answer", "taken"}))]
+    return app.hand.writes, app.outcomes(run), recorded(app, run), said, app.document(run)["status"]
+
+
+def test_an_approved_treatment_may_die_anywhere() -> None:
+    """The answer is one answer, taken up once, and the change is made once."""
+    alive = Tripwire()
+    expected = answered(alive)
+    assert len(expected[0]) == 2  # type: ignore[arg-type] # the writes
+
+    for number in range(alive.count + 1):
+        wire = Tripwire(at=number)
+        assert answered(wire) == expected, f"dead after thing {number} of {alive.count}"
+        assert wire.cut
+
+
+def paused(wire: Tripwire) -> tuple[object, ...]:
+    """A treatment that is paused half-way and gone on with, by processes that die where the wire is cut."""
+    app = App()
+    app.renamed()
+    over_the_wire(app, wire)
+
+    def stop(name: str, given: Document) -> None:
+        if name == "step" and given["index"] == 0 and not app.engine.switch.pauses():
+            app.ledger.append([Entry(run=CONTROL, id="pause", kind="pause", at=app.clock.now(), body={"state": ""})])
+
+    app.after = stop
+    run = app.sweep(activities={name: redelivered(one) for name, one in app.activities.items()})
+    half = list(app.hand.writes), app.document(run)["queued"], app.document(run)["status"]
+    app.after = lambda *_: None
+    app.ledger.append([Entry(run=CONTROL, id="resume", kind="resume", at=app.clock.now(), body={"state": ""})])
+    app.apply(run, activities={name: redelivered(one) for name, one in app.activities.items()})
+    return half, app.hand.writes, app.outcomes(run), recorded(app, run), app.engine.switch.queued()
+
+
+def test_a_paused_treatment_may_die_anywhere() -> None:
+    """It stops at the same place, is queued once, and is finished once."""
+    alive = Tripwire()
+    expected = paused(alive)
+    assert [len(one) for one in (expected[0][0], expected[1])] == [1, 2]  # type: ignore[index, arg-type] # the writes
+
+    for number in range(alive.count + 1):
+        wire = Tripwire(at=number)
+        assert paused(wire) == expected, f"dead after thing {number} of {alive.count}"
+        assert wire.cut
 
 
 def test_it_may_die_while_it_tries_again() -> None:
