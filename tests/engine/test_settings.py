@@ -219,6 +219,21 @@ def test_nothing_at_all_is_told_at_once_too() -> None:
     assert all(name in str(raised.value) for name in LEAST)
 
 
+def test_nobody_is_looked_into_unless_it_is_said() -> None:
+    asked = read(
+        PATCHWRIGHT_PROBE="Suspects",
+        PATCHWRIGHT_MAX_PROBES="3",
+        PATCHWRIGHT_PROBER_CLIENT_ID="AAAAAAAA-2222-4333-8444-555555555555",
+    )
+
+    assert (read().probe, read().max_probes, read().prober_client_id) == ("never", 20, "")
+    assert (asked.probe, asked.max_probes) == ("suspects", 3)
+    assert asked.prober_client_id == "aaaaaaaa-2222-4333-8444-555555555555"
+    assert problems(PATCHWRIGHT_PROBE="all") == ("PATCHWRIGHT_PROBE: must be never or suspects, is 'all'",)
+    assert problems(PATCHWRIGHT_MAX_PROBES="-1")[0].startswith("PATCHWRIGHT_MAX_PROBES: ")
+    assert problems(PATCHWRIGHT_PROBER_CLIENT_ID="me")[0].startswith("PATCHWRIGHT_PROBER_CLIENT_ID: ")
+
+
 def test_settings_of_others_are_nobody_s_problem() -> None:
     assert read(PATH="/bin", FUNCTIONS_WORKER_RUNTIME="python", WEBSITE_SITE_NAME="app") == read()
 
