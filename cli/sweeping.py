@@ -53,7 +53,7 @@ def sweep(command: Sweep, hands: Hands) -> int:
     progress = ProgressLine(wanted=True)
     with _engine(command, hands, progress) as (engine, run):
         if command.apply and (why := engine.may_apply(command.states or ())):
-            raise Failed(LOCKED if engine.settings.dry_run else _stopped(why))
+            raise Failed(LOCKED if engine.settings.dry_run else stopped(why))
         engine.kept = kept_in(command.source) | kept_diagnoses(command.diagnoses)
         request = SweepRequest(
             run=run,
@@ -89,8 +89,8 @@ def apply(command: Apply, hands: Hands) -> int:
         if engine.settings.dry_run:
             raise Failed(LOCKED)
         findings = None if command.findings is None else [planned_finding(document, text) for text in command.findings]
-        if why := engine.may_apply(_states(document, findings)):
-            raise Failed(_stopped(why))
+        if why := engine.may_apply(states_of(document, findings)):
+            raise Failed(stopped(why))
         attempts = sum(1 for entry in engine.ledger.entries(run) if entry.kind == "apply")
         request: Document = {
             "run": run,
@@ -109,11 +109,11 @@ def apply(command: Apply, hands: Hands) -> int:
     return status_of_apply(document, findings, unfinished=due is not None)
 
 
-def _stopped(why: str) -> str:
+def stopped(why: str) -> str:
     return f"{shown(why, 500)}. `patchwright resume` lifts a pause."
 
 
-def _states(document: Document, findings: list[str] | None) -> list[FailureState]:
+def states_of(document: Document, findings: list[str] | None) -> list[FailureState]:
     """The states whose plans are to be applied."""
     keys = findings if findings is not None else [text_at(plan, "finding") for plan in objects(document, "plans")]
     named = {key.partition(":")[0] for key in keys}

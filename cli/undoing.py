@@ -14,7 +14,7 @@ from cli.hands import Failed, Hands
 from cli.output import print_json
 from cli.progress import ProgressLine
 from cli.shown import shown
-from cli.sweeping import DONE, FAILED, LOCKED, drive_here, known_run, person, planned_finding
+from cli.sweeping import DONE, FAILED, LOCKED, drive_here, known_run, person, planned_finding, states_of, stopped
 from cli.telling import Teller, document_of
 from cli.view import run_view
 from engine.process import PROCESSES
@@ -40,6 +40,8 @@ def undo(command: Undo, hands: Hands) -> int:
         if engine.settings.dry_run and not command.dry_run:
             raise Failed(f"{LOCKED} `--dry-run` shows the plan.")
         findings = None if command.findings is None else [planned_finding(document, f) for f in command.findings]
+        if not command.dry_run and (why := engine.may_apply(states_of(document, findings))):
+            raise Failed(stopped(why))
         # Shown first, whatever was asked for; what is applied then is what was shown.
         request = UndoRequest(
             run=new_run_id(engine.clock.now()),

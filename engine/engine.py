@@ -323,10 +323,10 @@ class Engine:
         going: list[Json] = [{"finding": key, "steps": len(wave.pop(key).plan.steps)} for key in resumed]
         if not wave:
             return {"treatments": going}
-        if undoes := self.journal.undoes(run):
-            right = self.undoing.second_look(run, attempt, undoes, [*wave.values()])
-        else:
-            with self.leases.kept((treatment.plan for treatment in wave.values()), attempt):
+        with self.leases.kept((treatment.plan for treatment in wave.values()), attempt):
+            if undoes := self.journal.undoes(run):
+                right = self.undoing.second_look(run, attempt, undoes, [*wave.values()])
+            else:
                 right = self._planned_again(run, attempt, saved, wave, by_person=document.get("byPerson") is True)
         self._treating(run, attempt, [key for key in wave if key in right])
         for key, treatment in wave.items():

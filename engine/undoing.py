@@ -27,7 +27,7 @@ from guardrails import Situation, judge
 from guardrails.exclusion_tag import ExclusionTag
 from guardrails.scope import Scope
 from guardrails.update_run import UpdateRun
-from model.documents import Change, Document, Json, text_at
+from model.documents import Document, Json, text_at
 from model.facts import Facts
 from model.plans import Allow, Declined, Plan, Treatment
 from model.states import Mode, Outcome
@@ -247,27 +247,23 @@ class Undoing:
 
     def verify(self, run: str, attempt: str, undoes: str, due: Sequence[Plan]) -> Mapping[str, str]:
         """Compare what is there with what was recorded; answers what could not be read, by the finding's key."""
-        documents = frozenset(
-            id_ for plan in due for id_ in documents_of(treated({plan.finding.key: plan}, self.journal.steps(run)))
-        )
-        facts = self.estate.look_closer(self._facts(), documents)
+        steps, ours = self.journal.steps(run), self.journal.ours(run)
+        done = {one.plan.finding.key: one for one in treated({plan.finding.key: plan for plan in due}, steps)}
+        facts = self.estate.look_closer(self._facts(), documents_of(done.values()))
         doubts: dict[str, str] = {}
         for plan in due:
             key = plan.finding.key
-            if gap := facts.missing(*sorted(documents)):
+            mine = [done[key]] if key in done else []
+            changes = (unlike(each.step, each.result, facts, ours) for one in mine for each in one.steps)
+            if gap := facts.missing(*sorted(documents_of(mine))):
                 doubts[key] = gap.what
-            elif change := self._unlike(run, plan, facts):
+            elif change := next((change for change in changes if change), None):
                 why = f"{change.field} should be {change.before} again, and is {change.after}"
                 self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why[:500])
             else:
                 kept = f"; {plan.risk[:1].lower()}{plan.risk[1:]}" if plan.risk else ""
                 self._end(undoes, run, attempt, plan, f"it is as it was before run {undoes}{kept}")
         return doubts
-
-    def _unlike(self, run: str, plan: Plan, facts: Facts) -> Change | None:
-        done, ours = treated({plan.finding.key: plan}, self.journal.steps(run)), self.journal.ours(run)
-        changes = (unlike(each.step, each.result, facts, ours) for one in done for each in one.steps)
-        return next((change for change in changes if change), None)
 
     def _answers(self, undoes: str, findings: Sequence[str] | None) -> tuple[list[Answer], Facts]:
         """The way back for what is not undone yet, from a fresh reading."""

@@ -211,8 +211,9 @@ def _undo_request(engine: Engine, req: func.HttpRequest) -> tuple[UndoRequest, s
     if not isinstance(dry_run, bool):
         raise Problem(400, "must be true or false", field="dry_run")
     wanted = _findings(body)
-    undoes = str(_document(engine, req)["id"])
-    if not dry_run and (locked := engine.may_write()):
+    saved = _document(engine, req)
+    undoes = str(saved["id"])
+    if not dry_run and (locked := engine.may_apply(_states(saved, wanted))):
         raise Problem(409, locked)
     request = UndoRequest(
         run=new_run_id(engine.clock.now()),

@@ -374,6 +374,22 @@ class TestBadInput:
 
 
 class TestBelts:
+    def test_a_pause_holds_an_undo_like_every_change(self, app: App) -> None:
+        """It is queued, and goes on once a person says so."""
+        key, original = app.late(), body(app)
+        run = app.sweep()
+        written = list(app.hand.writes)
+        app.engine.switch.pause(FailureState.MAINTENANCE_WINDOW_EXCEEDED, by="bea", reason="")
+
+        back = undone(app, run)
+
+        assert app.outcomes(back) == {key: "held"}
+        assert app.hand.writes == written
+        app.engine.switch.resume(FailureState.MAINTENANCE_WINDOW_EXCEEDED, by="bea", reason="")
+        app.apply(back)
+        assert same(app, original)
+        assert app.outcomes(run) == {key: "undone"}
+
     def test_a_state_that_is_only_observed_again_can_still_be_undone(self, app: App) -> None:
         """Whoever takes a state back to observing after a bad night wants the night undone."""
         app.late()
