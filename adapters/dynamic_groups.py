@@ -10,13 +10,15 @@ from typing import Final
 from adapters import graph, parsing
 from adapters.arm import Arm
 from model.documents import text_at
-from model.facts import Machine, ResourceChange
+from model.facts import Machine, Reading, ResourceChange
 from model.resource_ids import vm_ids
 
 MACHINES_A_QUERY: Final = 200
 """How many ids stand in one query: some 30 kB."""
 MOST_MACHINES: Final = 2_000
 """More machines than these are not looked after; a query that selects so many in vain has one cause for all."""
+RESTS_ON: Final = frozenset({Reading.MACHINES, Reading.DEPLOYMENTS, Reading.RUNS})
+"""Without these nobody can tell whom a query selects, or whom a run called."""
 AGENTS: Final = "group-agents"
 """The name of the answer of Log Analytics."""
 

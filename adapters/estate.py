@@ -143,7 +143,7 @@ class AzureEstate:
             self._read_next(readings, read, started, pool, progress)
             for what, future in started.items():
                 _settle(read, what, future)
-        if Reading.DYNAMIC_GROUPS in readings:
+        if Reading.DYNAMIC_GROUPS in readings and not read.unreadable.keys() & dynamic_groups.RESTS_ON:
             # What the newest runs should have called is known only now.
             progress(Reading.DYNAMIC_GROUPS)
             self._dynamic_groups(read, now)

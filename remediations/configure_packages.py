@@ -25,7 +25,8 @@ class ConfigurePackages:
 
     Effect: `dpkg --force-confdef --force-confold --configure -a`, after a copy of dpkg's state.
     Declined: another cause; the machine is not running, or its guest agent is not ready.
-    Risk: services of the packages may restart; best within a maintenance window.
+    Held: outside the maintenance windows of the machine, whoever applies it.
+    Risk: services of the packages may restart.
     Verified: the next run of the deployment succeeds on the machine.
     Undo: none: a package that is configured is not unconfigured. The state from before is kept on the machine.
     """

@@ -26,7 +26,8 @@ class FixDependencies:
     Effect: `apt-get -f install -y --no-remove`, which stops where a package would have to go;
     a copy of dpkg's state comes first.
     Declined: another cause; the machine is not running, or its guest agent is not ready.
-    Risk: packages are installed and services may restart; best within a maintenance window.
+    Held: outside the maintenance windows of the machine, whoever applies it.
+    Risk: packages are installed and services may restart.
     Verified: the next run of the deployment succeeds on the machine.
     Undo: none: what was installed stays. The state from before is kept on the machine.
     """

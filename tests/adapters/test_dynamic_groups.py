@@ -157,3 +157,13 @@ def test_ids_go_in_as_json_and_nothing_else() -> None:
     query = with_ids('let machines = dynamic(["x"]);\n// kept\nT | where a in (machines)', ['a"]); drop', "b\\"])
 
     assert query == 'let machines = dynamic(["a\\"]); drop", "b\\\\"]);\n// kept\nT | where a in (machines)'
+
+
+def test_where_it_cannot_be_told_whom_a_query_selects_nothing_is_asked() -> None:
+    fleet, _ = without_one(off=True)
+    with a_world(fleet) as world:
+        world.azure.order({"kind": "error", "status": 403, "path": "softwareUpdateConfigurationRuns"})
+        facts = world.facts(*READINGS)
+
+        assert asked(world) == []
+    assert list(facts.unreadable) == [Reading.RUNS]
