@@ -146,7 +146,7 @@ def test_what_the_inside_said_is_the_evidence() -> None:
     assert isinstance(old, Finding)
     assert old.reason == "Defender's signatures are 9 days old, and KB2267602 of 2026-03-02 is still needed"
     assert isinstance(lost, Finding)
-    assert lost.reason == "KB5031990 count as installed, and the machine itself does not list them"
+    assert lost.reason == "the logs have KB5031990 as installed, and the machine's own list does not"
     assert lost.evidence == {"updates": ["5031990"], "replacedBy": ["5034768"]}
     assert isinstance(restart, Finding)
     assert restart.reason == "a policy of Windows Update restarted it after a run of Weekly, which must never restart"
