@@ -56,7 +56,6 @@ NOT_SUCCEEDED: Final = ("FailedToStart", "MaintenanceWindowExceeded", "Failed", 
 """Statuses of machine runs that are worth reading: a fleet that is well has none of them."""
 
 
-
 @dataclass(slots=True)
 class _Read:
     """What has been read so far; each reading fills its own fields."""
