@@ -111,9 +111,9 @@ def test_a_workspace_over_its_quota_explains_the_machines_that_fell_silent_with_
 
 
 def test_what_a_sweep_of_the_sample_applies_heals(tmp_path: Path) -> None:
-    """With the limits as they are set by default: all that has a plan is remediated, the rest is for a person."""
+    """Where the small estate may be changed as a whole: all that has a plan is remediated, the rest is for a person."""
     fleet = sample()
-    with an_engine(fleet, tmp_path, DRY_RUN="false") as engine:
+    with an_engine(fleet, tmp_path, DRY_RUN="false", PATCHWRIGHT_MAX_PERCENT="100") as engine:
         outcomes = {each["finding"]: each["outcome"] for each in swept(engine, applies=True)["outcomes"]}
         left = {each["target"] for each in swept(engine, applies=False)["findings"]}
 
