@@ -93,6 +93,13 @@ RUN_COMMANDS: Final = frozenset(
 )
 """The second look of whoever sends a script: whether it was sent already, and what it answered."""
 
+PROBES: Final = frozenset(
+    f"{machine}/runCommands/{verb}"
+    for machine in ("Microsoft.Compute/virtualMachines", "Microsoft.HybridCompute/machines")
+    for verb in ("write", "delete")
+)
+"""What looking into machines needs beyond reading; the transport lets nothing out but the diagnosis."""
+
 _TABLE: Final = re.compile(r"^ *([A-Z]\w*) *$(?=\n *\|)|\( *([A-Z]\w*) *\|", re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-metadata description = 'Patchwright in a resource group of its own, its two roles, and the alerts that call it.'
+metadata description = 'Patchwright in a resource group of its own, its roles, and the alerts that call it.'
 
 targetScope = 'subscription'
 
@@ -32,6 +32,9 @@ param settings Settings = {}
 
 @description('Whether the writer gets its role. Without it nothing can be changed in Azure, whatever the settings say.')
 param allowWrites bool = false
+
+@description('Whether the prober gets its role, which PATCHWRIGHT_PROBE needs: a script that only reads is sent into suspects.')
+param allowProbes bool = false
 
 @description('A second app to try a version with: it observes, gets no right to write, and no alert calls it.')
 param candidate bool = false
@@ -77,6 +80,7 @@ var scopes = union(map(subscriptions, id => toLower(id)), [toLower(account[2]), 
 var names = {
   reader: guid(subscription().id, environmentName, 'reader')
   writer: guid(subscription().id, environmentName, 'writer')
+  prober: guid(subscription().id, environmentName, 'prober')
   // Storage accounts share one namespace with the whole world.
   storage: 'stpw${uniqueString(subscription().id, environmentName)}'
   app: 'func-patchwright-${environmentName}-${take(uniqueString(subscription().id, environmentName), 5)}'
@@ -105,6 +109,7 @@ module roles 'modules/roles.bicep' = if (grants == 'subscriptions') {
     environmentName: environmentName
     readerRole: names.reader
     writerRole: names.writer
+    proberRole: names.prober
     assignableSubscriptions: scopes
   }
 }
@@ -116,9 +121,12 @@ module assignments 'modules/assignments.bicep' = [
     params: {
       readerRole: names.reader
       writerRole: names.writer
+      proberRole: names.prober
       reader: identities.outputs.reader.principalId
       writer: identities.outputs.writer.principalId
+      prober: identities.outputs.prober.principalId
       writes: writes
+      probes: allowProbes && !candidate
     }
     dependsOn: [roles]
   }
@@ -184,6 +192,7 @@ module app 'modules/function-app.bicep' = {
     subscriptions: subscriptions
     reader: identities.outputs.reader
     writer: identities.outputs.writer
+    prober: identities.outputs.prober
     storageName: storage.outputs.name
     packages: storage.outputs.packages
     connectionString: monitoring.outputs.connectionString
@@ -243,6 +252,9 @@ output PATCHWRIGHT_READER_PRINCIPAL_ID string = identities.outputs.reader.princi
 
 @description('Principal id of the identity that writes: management-group.bicep wants it.')
 output PATCHWRIGHT_WRITER_PRINCIPAL_ID string = identities.outputs.writer.principalId
+
+@description('Principal id of the identity that looks into machines: management-group.bicep wants it.')
+output PATCHWRIGHT_PROBER_PRINCIPAL_ID string = identities.outputs.prober.principalId
 
 @description('The storage account: the ledger is in its tables.')
 output PATCHWRIGHT_STORAGE string = storage.outputs.name

@@ -1,4 +1,4 @@
-metadata description = 'The two roles and their assignments for everything below a management group, in the place of subscription by subscription.'
+metadata description = 'The roles and their assignments for everything below a management group, in the place of subscription by subscription.'
 
 targetScope = 'managementGroup'
 
@@ -17,11 +17,20 @@ param readerPrincipalId string
 @maxLength(36)
 param writerPrincipalId string
 
+@description('PATCHWRIGHT_PROBER_PRINCIPAL_ID of that deployment.')
+@minLength(36)
+@maxLength(36)
+param proberPrincipalId string
+
 @description('Whether the writer gets its role.')
 param allowWrites bool = false
 
+@description('Whether the prober gets its role.')
+param allowProbes bool = false
+
 var reading = loadJsonContent('generated/reader-role.json')
 var writing = loadJsonContent('generated/writer-role.json')
+var probing = loadJsonContent('generated/prober-role.json')
 
 resource reader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(managementGroup().id, environmentName, 'reader')
@@ -77,6 +86,39 @@ resource writerWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = if 
   properties: {
     roleDefinitionId: writer.id
     principalId: writerPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource prober 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(managementGroup().id, environmentName, 'prober')
+  properties: {
+    roleName: '${probing.name} (${environmentName})'
+    description: probing.description
+    type: 'customRole'
+    assignableScopes: [managementGroup().id]
+    permissions: [
+      {
+        actions: probing.actions
+      }
+    ]
+  }
+}
+
+resource proberReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (allowProbes) {
+  name: guid(managementGroup().id, proberPrincipalId, 'reader')
+  properties: {
+    roleDefinitionId: reader.id
+    principalId: proberPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource proberProbes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (allowProbes) {
+  name: guid(managementGroup().id, proberPrincipalId, 'prober')
+  properties: {
+    roleDefinitionId: prober.id
+    principalId: proberPrincipalId
     principalType: 'ServicePrincipal'
   }
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from adapters.rights import LOOKS_CLOSER, READS, RUN_COMMANDS, querying
+from adapters.rights import LOOKS_CLOSER, PROBES, READS, RUN_COMMANDS, querying
 from detectors import DETECTORS
 from detectors.alerting import ALERTABLE, DIMENSIONS
 from engine.catalogue import Catalogue
@@ -26,6 +26,7 @@ DEPLOYED: Final = frozenset(
         "PATCHWRIGHT_AUTOMATION_ACCOUNTS",
         "PATCHWRIGHT_CLOUD",
         "PATCHWRIGHT_LEDGER",
+        "PATCHWRIGHT_PROBER_CLIENT_ID",
         "PATCHWRIGHT_READER_CLIENT_ID",
         "PATCHWRIGHT_SUBSCRIPTIONS",
         "PATCHWRIGHT_WORKSPACES",
@@ -51,6 +52,7 @@ def files() -> Mapping[Path, str]:
     return {
         GENERATED / "reader-role.json": _json(reader_role()),
         GENERATED / "writer-role.json": _json(writer_role()),
+        GENERATED / "prober-role.json": _json(prober_role()),
         GENERATED / "settings.json": _json({one.name: one.default for one in chosen()}),
         GENERATED / "settings.bicep": _TYPE.format(members="\n\n".join(map(_member, chosen()))),
         GENERATED / "alert-rules.json": _json([*alert_rules()]),
@@ -79,6 +81,15 @@ def writer_role() -> Document:
         "name": "Patchwright Writer",
         "description": "Makes the repairs of Patchwright, beside what Patchwright Reader allows.",
         "actions": [*sorted(actions)],
+    }
+
+
+def prober_role() -> Document:
+    """What looking into machines needs beyond reading."""
+    return {
+        "name": "Patchwright Prober",
+        "description": "Sends the diagnosis of Patchwright into machines, beside what Patchwright Reader allows.",
+        "actions": [*sorted(PROBES)],
     }
 
 

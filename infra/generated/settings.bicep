@@ -86,9 +86,6 @@ type Settings = {
   @description('most machines that one run may look into.')
   PATCHWRIGHT_MAX_PROBES: string?
 
-  @description('client id of the managed identity that looks into machines; empty: the writer\'s.')
-  PATCHWRIGHT_PROBER_CLIENT_ID: string?
-
   @description('a stopped VM that carries this tag, with any value but `false`, may be started for its next run.')
   PATCHWRIGHT_START_TAG: string?
 

@@ -32,6 +32,9 @@ param reader Identity
 @description('The identity that the one door for writes uses.')
 param writer Identity
 
+@description('The identity that looks into machines.')
+param prober Identity
+
 @description('Name of the storage account.')
 @minLength(3)
 @maxLength(24)
@@ -93,6 +96,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     userAssignedIdentities: {
       '${reader.id}': {}
       '${writer.id}': {}
+      '${prober.id}': {}
     }
   }
   properties: {
@@ -134,6 +138,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       PATCHWRIGHT_AUTOMATION_ACCOUNTS: automationAccountId
       PATCHWRIGHT_CLOUD: clouds[environment().name]
       PATCHWRIGHT_LEDGER: account.properties.primaryEndpoints.table
+      PATCHWRIGHT_PROBER_CLIENT_ID: prober.clientId
       PATCHWRIGHT_READER_CLIENT_ID: reader.clientId
       PATCHWRIGHT_SUBSCRIPTIONS: join(subscriptions, ',')
       PATCHWRIGHT_WORKSPACES: workspaceId

@@ -1,4 +1,4 @@
-metadata description = 'Who the app is: one identity that reads, and one that only the door for writes uses.'
+metadata description = 'Who the app is: one identity that reads, one that only looks into machines, one that only the door for writes uses.'
 
 import { Tags } from '../types.bicep'
 
@@ -22,6 +22,12 @@ resource reader 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = 
 
 resource writer 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-patchwright-${environmentName}-writer'
+  location: location
+  tags: tags
+}
+
+resource prober 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+  name: 'id-patchwright-${environmentName}-prober'
   location: location
   tags: tags
 }
@@ -51,4 +57,11 @@ output writer Identity = {
   id: writer.id
   clientId: writer.properties.clientId
   principalId: writer.properties.principalId
+}
+
+@description('The identity that looks into machines.')
+output prober Identity = {
+  id: prober.id
+  clientId: prober.properties.clientId
+  principalId: prober.properties.principalId
 }

@@ -1,4 +1,4 @@
-metadata description = 'The two roles, action by action as the code declares them: `make docs` writes the lists, a test compares them.'
+metadata description = 'The three roles, action by action as the code declares them: `make docs` writes the lists, a test compares them.'
 
 targetScope = 'subscription'
 
@@ -19,12 +19,18 @@ param readerRole string
 @maxLength(36)
 param writerRole string
 
+@description('Name (a GUID) of the role that looks into machines.')
+@minLength(36)
+@maxLength(36)
+param proberRole string
+
 @description('Where the roles can be assigned.')
 @minLength(1)
 param assignableSubscriptions SubscriptionId[]
 
 var reading = loadJsonContent('../generated/reader-role.json')
 var writing = loadJsonContent('../generated/writer-role.json')
+var probing = loadJsonContent('../generated/prober-role.json')
 var scopes = [for id in assignableSubscriptions: '/subscriptions/${id}']
 
 resource reader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
@@ -52,6 +58,21 @@ resource writer 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     permissions: [
       {
         actions: writing.actions
+      }
+    ]
+  }
+}
+
+resource prober 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: proberRole
+  properties: {
+    roleName: '${probing.name} (${environmentName})'
+    description: probing.description
+    type: 'customRole'
+    assignableScopes: scopes
+    permissions: [
+      {
+        actions: probing.actions
       }
     ]
   }

@@ -21,7 +21,7 @@ from tools import infra, settings
 
 GENERATED = INFRA / "generated"
 ACTION = re.compile(r"Microsoft\.[A-Za-z]+(/[A-Za-z]+)*/(read|write|delete|action)")
-ROLES = ("reader-role.json", "writer-role.json")
+ROLES = ("prober-role.json", "reader-role.json", "writer-role.json")
 
 
 def actions(role: str) -> list[str]:
@@ -80,6 +80,7 @@ def test_both_places_that_make_roles_make_them_from_the_same_lists() -> None:
         written = text(template(path).root)
         assert written.count("actions: reading.actions") == 1
         assert written.count("actions: writing.actions") == 1
+        assert written.count("actions: probing.actions") == 1
         assert {name for name in ROLES if f"generated/{name}'" in written} == set(ROLES)
 
 

@@ -149,14 +149,16 @@ def test_a_candidate_observes_and_is_left_alone() -> None:
     main = text(MAIN.root)
     assert "candidate ? union(settings, { DRY_RUN: 'true', PATCHWRIGHT_MODES: '' }) : settings" in main
     assert "var writes = allowWrites && !candidate" in main
+    assert "probes: allowProbes && !candidate" in main
     assert main.count("if (alerts && !candidate)") == 2
 
 
-def test_nobody_may_write_until_it_is_said() -> None:
-    (allow,) = [one for one in MAIN.parameters if one.name == "allowWrites"]
-    assert text(allow.node).endswith("= false")
+def test_nobody_may_write_or_look_into_machines_until_it_is_said() -> None:
+    for name in ("allowWrites", "allowProbes"):
+        (allow,) = [one for one in MAIN.parameters if one.name == name]
+        assert text(allow.node).endswith("= false")
     for one in resources("Microsoft.Authorization/roleAssignments"):
-        if "writer" in one.name:
+        if one.name.startswith(("writer", "prober")):
             assert any(part.type == "if_statement" for part in one.node.children), one.where
 
 

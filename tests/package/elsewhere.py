@@ -38,14 +38,8 @@ with devhost.running(json.loads(sys.stdin.read())) as thread:
     thread.run(thread.host.hub.idle(), 120)
     _, run = ask(f"{url}/runs/{started['id']}")
 
-standard = [
-    Path(__file__),
-    Path(sysconfig.get_path("stdlib")),
-    Path(sysconfig.get_path("platstdlib")),
-    packages,
-    app,
-    host / "devhost",
-]
+library = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+standard = [Path(__file__), *library, packages, app, host / "devhost"]
 files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
 strangers = sorted(str(file) for file in files if not any(file.is_relative_to(place) for place in standard))
 print(json.dumps({"functions": functions, "health": health, "run": run, "strangers": strangers}))
