@@ -57,6 +57,12 @@ QUERIES: Final = tuple(sorted(path.stem for path in (Path(__file__).parents[1] /
 """Names of the detectors' queries: each has been asked, and has no row where a case says nothing."""
 ALL_OPTED_IN: Final = ",".join(sorted(id_ for id_, one in action_classes().items() if one is ActionClass.OPT))
 """`PATCHWRIGHT_OPT_IN` of an operator who leaves everything to the sweeps."""
+WIDE_LIMITS: Final = {
+    "PATCHWRIGHT_MAX_MACHINES": "100",
+    "PATCHWRIGHT_MAX_PERCENT": "100",
+    "PATCHWRIGHT_STORM_PERCENT": "100",
+}
+"""Settings for a small estate of which nearly everything is broken: the defaults would leave most of it alone."""
 SCOPE_SEARCH: Final = f"{WORKSPACE}/savedSearches/updates|microsoftdefaultcomputergroup"
 
 

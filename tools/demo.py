@@ -23,12 +23,22 @@ ROOT: Final = Path(__file__).parents[1]
 COMMAND: Final = Path(sys.executable).with_name("patchwright")
 
 
+WIDER: Final = {
+    "PATCHWRIGHT_MAX_MACHINES": "100",
+    "PATCHWRIGHT_MAX_PERCENT": "100",
+    "PATCHWRIGHT_STORM_PERCENT": "100",
+}
+"""Limits that no real estate should have: the sample's deployments reach half of its few machines, and a third of those
+are broken, which by default is a storm."""
+
+
 def settings(simulated: Mapping[str, str], folder: str) -> dict[str, str]:
     """The environment of an operator who has unlocked the app and lets every state act."""
     return {
         **simulated,
         "DRY_RUN": "false",
         "PATCHWRIGHT_MODES": json.dumps({"*": "act"}),
+        **WIDER,
         "PATCHWRIGHT_LEDGER": f"sqlite:{folder}/ledger.sqlite",
     }
 
@@ -43,6 +53,10 @@ def demo() -> int:
     with tempfile.TemporaryDirectory(prefix="demo-", dir=kept) as folder, running(sample()) as azure:
         env = {**os.environ, **settings(azure.settings, folder)}
         _say(f"A simulated Azure with {_machines()} machines; it is {azure.now:%d %B %Y, %H:%M} UTC.")
+        _say(
+            "By default a run touches 10 % of the machines at most, and none while more than 20 % are unhealthy. So "
+            "small and so broken an estate needs wider limits: " + ", ".join(f"{k}={v}" for k, v in WIDER.items())
+        )
         _say("The nightly sweep, as a dry run:")
         if status := _typed(env, "sweep"):
             return status

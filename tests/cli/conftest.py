@@ -18,7 +18,7 @@ from model.documents import Document
 from model.states import Mode
 from simulator.fleets import sample
 from simulator.serve import Simulator, running
-from tests.builders import ALL_OPTED_IN
+from tests.builders import ALL_OPTED_IN, WIDE_LIMITS
 from tests.support.modes import few
 
 COMMAND: Final = Path(sys.executable).with_name("patchwright")
@@ -99,7 +99,7 @@ def locked(patchwright: Shell, azure: Simulator) -> Shell:
     """The command pointed at the sample estate, as the app comes: locked, and here with a few states observed."""
     return Shell(
         folder=patchwright.folder,
-        env={**patchwright.env, **azure.settings, "PATCHWRIGHT_MODES": few(Mode.OBSERVE)},
+        env={**patchwright.env, **azure.settings, **WIDE_LIMITS, "PATCHWRIGHT_MODES": few(Mode.OBSERVE)},
     )
 
 

@@ -22,7 +22,7 @@ from engine.engine import Engine
 from model.documents import Document, Json, list_at, text_at
 from model.states import Mode
 from simulator.serve import Simulator
-from tests.builders import ALL_OPTED_IN
+from tests.builders import ALL_OPTED_IN, WIDE_LIMITS
 from tests.support.modes import few
 from triggers.openapi import document as description
 
@@ -107,8 +107,7 @@ UNLOCKED: Final = {
     "DRY_RUN": "false",
     "PATCHWRIGHT_MODES": few(Mode.ACT),
     "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN,
-    "PATCHWRIGHT_MAX_MACHINES": "100",
-    "PATCHWRIGHT_MAX_PERCENT": "100",
+    **WIDE_LIMITS,
 }
 
 
