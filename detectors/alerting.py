@@ -31,12 +31,12 @@ DIMENSIONS: Final = ("MachineId", "Computer")
 
 ALERTABLE: Final[Mapping[FailureState, Alertable]] = {
     FailureState.CLONED_MACHINE: Alertable(query="cloned-machine", severity=2),
-    FailureState.DUPLICATE_COMPUTER_NAME: Alertable(query="duplicate-computer-name", severity=3, every="PT12H"),
+    FailureState.DUPLICATE_COMPUTER_NAME: Alertable(query="duplicate-computer-name", severity=3, every="P1D"),
     FailureState.MACHINES_DONT_INSTALL: Alertable(query="machines-dont-install", severity=2, every="PT6H"),
     FailureState.NOT_ASSESSED: Alertable(query="not-assessed", severity=2, every="PT6H"),
     FailureState.NO_HEARTBEAT: Alertable(query="no-heartbeat", severity=1),
     FailureState.REGISTRATION_BLOCKED: Alertable(query="registration-blocked", severity=2, every="PT6H"),
-    FailureState.SCOPE_EXCLUDED: Alertable(query="scope-excluded", severity=3, every="PT12H"),
+    FailureState.SCOPE_EXCLUDED: Alertable(query="scope-excluded", severity=3, every="P1D"),
     FailureState.SOURCE_ID_CHANGED: Alertable(query="source-id-changed", severity=1),
     FailureState.UPDATE_AGENT_ERROR: Alertable(query="update-agent-error", severity=2, every="PT6H"),
 }
