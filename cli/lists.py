@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cli.deeds import objects
+from cli.deeds import name_of, objects
 from cli.sheet import Part, Sheet
-from cli.shown import moment_of, shown
+from cli.shown import moment_of, plural, shown
 from cli.view import run_view
 from model.documents import Document, list_at, text_at
 
@@ -73,7 +73,11 @@ def write_standing(sheet: Sheet, standing: Document) -> None:
         for work in works:
             state, _, target = text_at(work, "finding").partition(":")
             done, steps = work.get("stepsDone"), work.get("steps")
-            half = f"{done} of {steps} steps done" if done else f"not begun, {steps} steps"
+            half = (
+                f"{done} of {steps} steps done"
+                if done
+                else f"not begun, {plural(steps if isinstance(steps, int) else 0, 'step')}"
+            )
             mark = "◆" if done else "·"
             sheet.line(
                 (f"{mark} ", style or "yellow"),
@@ -82,7 +86,9 @@ def write_standing(sheet: Sheet, standing: Document) -> None:
                 f"  {half}",
                 hang=2,
             )
-            sheet.line((f"{shown(target)} · run {text_at(work, 'run')}", "dim"), indent=2, hang=2)
+            for owed in list_at(work, "owed"):
+                sheet.line(("still to be put back: ", "bold yellow"), name_of(str(owed)), indent=2, hang=2)
+            sheet.line((f"{shown(target)} · run {text_at(work, 'run')}", "dim"), indent=2)
     if objects(standing, "queued"):
         sheet.blank()
         sheet.line("To go on with it: ", ("patchwright resume --queued", "bold cyan"), hang=2)

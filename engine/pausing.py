@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from engine.journal import Journal, Line, ending
+from engine.compare import target_of
+from engine.journal import Case, Journal, Line, ending
 from engine.ports import RESERVED, Entry
 from model.documents import Document, text_at
 from model.plans import Plan
@@ -62,10 +63,13 @@ class Work:
     steps: int
     since: datetime
     """When it was last heard of."""
+    owed: tuple[str, ...] = ()
+    """Resource ids of what it took something away from and has not put it back: a machine is unpatched until then."""
 
     @property
     def document(self) -> Document:
         return {
+            "owed": [*self.owed],
             "run": self.run,
             "finding": self.finding,
             "targetName": self.name,
@@ -167,11 +171,20 @@ class KillSwitch:
                 done=sum(1 for index in steps if f"{case.entry(index)}:done" in case.recorded),
                 steps=len(steps),
                 since=entry.at,
+                owed=_owed(case),
             )
 
     def _write(self, kind: str, state: FailureState | None, by: str, reason: str) -> None:
         body: Document = {"state": state.value if state else "", "by": by, "reason": reason}
         self.journal.record(CONTROL, Line(f"{kind}:{uuid.uuid4().hex}", kind, body))
+
+
+def _owed(case: Case) -> tuple[str, ...]:
+    steps = enumerate(case.plan.steps)
+    open_ones = (
+        step for index, step in steps if case.puts_back(index) and f"{case.entry(index)}:done" not in case.recorded
+    )
+    return tuple(dict.fromkeys(target_of(step) for step in open_ones))
 
 
 def under_way(entries: Iterable[Entry]) -> dict[str, Entry]:

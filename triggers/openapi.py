@@ -318,6 +318,12 @@ def _schemas() -> Document:
                 "run": text,
                 "finding": text,
                 "targetName": text,
+                "owed": {
+                    "type": "array",
+                    "items": text,
+                    "description": "Resource ids of what a half-done treatment has not put back: until it goes on, a "
+                    "machine is out of its deployment",
+                },
                 "stepsDone": count,
                 "steps": count,
                 "since": time,

@@ -184,6 +184,7 @@ class TestWhatIsUnderWay:
         app.sweep()
 
         assert app.hand.writes == ["Weekly: web-01, PT2H"]
+        assert [work.owed for work in app.engine.switch.queued()] == [(WEEKLY,)]
 
     def test_does_not_start_again_by_itself(self, app: App) -> None:
         app.renamed()
