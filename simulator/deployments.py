@@ -16,7 +16,7 @@ from model.documents import Document, Json, at, list_at, text_at
 from model.times import parse_duration, parse_time
 from simulator.clock import Clock
 from simulator.logs import LogStore
-from simulator.machines import Machines, os_of
+from simulator.machines import GROUP_TYPE, Machines, os_of
 from simulator.resources import ResourceStore
 from simulator.schedules import next_run, zone_of
 from simulator.wire import time_out
@@ -78,12 +78,17 @@ class Deployments:
             known = "SELECT DISTINCT lower(UpdateRunName), lower(ResourceId) FROM UpdateRunProgress__rows"
             self._reported |= set(logs.sql(known))
         latest = self._latest_machine_runs()
+        groups = {str(group["name"]).rpartition("_")[2].lower() for group in resources.of_type(GROUP_TYPE)}
         for document in self._documents():
             name = text_at(document, "name").lower()
             for target in self.targets(document):
                 run = latest.get((name, target.agent), {})
                 then = text_at(run, "properties.sourceComputerId")
                 self._identities[name, target.agent] = then or self.machines.identity(target.agent)
+                failed = text_at(run, "properties.status") == _FAILED_TO_START
+                # Under the identity that it still has: then its group is gone, and not its identity another one.
+                if failed and then and then == self.machines.identity(target.agent) and then.lower() not in groups:
+                    self.machines.purged.add(target.agent)
                 window = parse_duration(at(run, "properties.configuredDuration"))
                 if window and text_at(run, "properties.status").lower() == _EXCEEDED.lower():
                     self._needed[name, target.agent] = window * _GROWTH

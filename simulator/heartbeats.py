@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from simulator.logs import LogStore
+from simulator.windows import UNHEALTHY
 
 _FRESH: Final = timedelta(hours=1)
 """An agent seen within this time of the fleet's present beats on."""
@@ -87,10 +88,13 @@ class Heartbeats:
         for table, os in _SCANS.items():
             if table not in self.logs.schemas:
                 continue
+            # Of a scan that failed there is a summary only.
+            failing = "failing" if table == "Update" else "false"
             self.logs.sql(
                 f"""INSERT INTO {table}__rows BY NAME
                 SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated) FROM {table}__rows
-                WHERE SourceComputerId IN (SELECT SourceComputerId FROM beating__rows WHERE alive AND NOT stuck)
+                WHERE SourceComputerId IN (
+                    SELECT SourceComputerId FROM beating__rows WHERE alive AND NOT stuck AND NOT ({failing}))
                 QUALIFY TimeGenerated = max(TimeGenerated) OVER (PARTITION BY lower(ResourceId), SourceComputerId)
                     AND TimeGenerated < ?::TIMESTAMP - CASE WHEN {os} = 'Linux' THEN INTERVAL 3 HOUR
                         ELSE INTERVAL 12 HOUR END""",  # noqa: S608 - names are ours
@@ -101,11 +105,19 @@ class Heartbeats:
     def _find_stuck(self, now: datetime) -> None:
         """Agents that have beaten for long and assess nothing: they do not by themselves, until they are restarted."""
         self.logs.sql("ALTER TABLE beating__rows ADD COLUMN stuck BOOLEAN DEFAULT false")
+        self.logs.sql("ALTER TABLE beating__rows ADD COLUMN failing BOOLEAN DEFAULT false")
+        if "UpdateSummary" in self.logs.schemas:
+            self.logs.sql(
+                """UPDATE beating__rows SET failing = true WHERE agent IN (
+                    SELECT lower(_ResourceId) FROM UpdateSummary__rows
+                    GROUP BY 1 HAVING arg_max(WindowsUpdateSetting, TimeGenerated) = ?)""",
+                UNHEALTHY,
+            )
         if "Update" not in self.logs.schemas:
             return
         self.logs.sql(
             """UPDATE beating__rows SET stuck = true
-            WHERE alive AND Category = ? AND agent NOT LIKE 'name:%' AND Solutions LIKE '%updates%'
+            WHERE alive AND NOT failing AND Category = ? AND agent NOT LIKE 'name:%' AND Solutions LIKE '%updates%'
                 AND agent IN (
                     SELECT lower(_ResourceId) FROM Heartbeat__rows GROUP BY 1 HAVING min(TimeGenerated) < ?)
                 AND NOT EXISTS (
@@ -156,8 +168,14 @@ class Heartbeats:
 
     def rescan(self, agent: str, identity: str, now: datetime) -> None:
         """A machine whose agent just started assesses itself; its rows carry the agent's identity."""
+        if agent in self.summaries:
+            failing = self.summaries[agent][0] == UNHEALTHY
+            self.logs.sql("UPDATE beating__rows SET failing = ? WHERE agent = ?", failing, agent)
+        ((fails,),) = self.logs.sql(
+            "SELECT coalesce(bool_or(failing), false) FROM beating__rows WHERE agent = ?", agent
+        )
         for table in _SCANS:
-            if table in self.logs.schemas:
+            if table in self.logs.schemas and not (fails and table == "Update"):
                 self.logs.sql(
                     f"""INSERT INTO {table}__rows BY NAME
                     SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS SourceComputerId) FROM {table}__rows
@@ -165,7 +183,7 @@ class Heartbeats:
                     QUALIFY TimeGenerated = max(TimeGenerated) OVER ()""",  # noqa: S608 - names are ours
                     plain(now), identity, agent,
                 )  # fmt: skip
-        if "Update" in self.logs.schemas:
+        if "Update" in self.logs.schemas and not fails:
             # One that was never assessed turns out to need nothing.
             self.logs.sql(
                 """INSERT INTO Update__rows BY NAME

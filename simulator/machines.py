@@ -52,6 +52,8 @@ class Machines:
         self._user_groups = self._user_groups_by_machine()
         self._hanging = self._hanging_workers()
         """Agents that beat while their worker is not seen: it is started anew with them."""
+        self.purged: set[str] = set()
+        """Agents that beat and whose worker group the account has not any more: nothing can be started there."""
         self.effects = Effects(restarted=self._restarted, now=lambda: clock.now)
         for agent in self._given:
             # Now, so that a guest that cannot be used is an error at the start.
@@ -79,7 +81,7 @@ class Machines:
 
     def identity(self, agent: str) -> str:
         """The identity under which a machine's worker can be reached now; empty where it cannot."""
-        if agent not in self.heartbeats.living or agent in self._hanging:
+        if agent not in self.heartbeats.living or agent in self._hanging or agent in self.purged:
             return ""
         return self.heartbeats.identities.get(agent, "")
 
@@ -175,6 +177,7 @@ class Machines:
             now = self.clock.now
             self.heartbeats.register(guest.agent, identity, now)
             self._add_system_group(guest.agent, identity)
+            self.purged.discard(guest.agent)
             self.clock.at(now + _FIRST_SCAN, self._assessment(guest, attempt))
 
         return register

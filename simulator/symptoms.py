@@ -24,7 +24,7 @@ _REPEATS: Final = timedelta(hours=6)
 _TLS: Final = "do not possess a common algorithm"
 _CERTIFICATE: Final = "self-signed certificate"
 _POLICY_RESTART: Final = (
-    "The process C:\\Windows\\System32\\MusNotification.exe ({0}) has initiated the restart of computer {0} on behalf "
+    "The process C:\\Windows\\System32\\MoUsoCoreWorker.exe ({0}) has initiated the restart of computer {0} on behalf "
     "of user NT AUTHORITY\\SYSTEM for the following reason: Operating System: Service pack (Planned)"
 )
 
@@ -166,7 +166,7 @@ class Symptoms:
             "Event",
             f"""SELECT DISTINCT {_AGENT} FROM Event__rows WHERE EventID = 1074 AND TimeGenerated > ? AND
             regexp_matches(RenderedDescription,
-                'mousocoreworker|usoclient|usocoreworker|wuauclt|musnotification|trustedinstaller|svchost', 'i')""",  # noqa: S608
+                'mousocoreworker|usoclient|usocoreworker|wuauclt|trustedinstaller|svchost', 'i')""",  # noqa: S608
             plain(now - timedelta(days=2)),
         )
         return {agent for (agent,) in rows}
