@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from detectors.inside import inside
 from detectors.log_machines import MOST_LISTED, Reporters, update_server
 from detectors.protocol import unreadable
+from model.diagnosis import Result
 from model.documents import Json
 from model.facts import Facts, Reading, Row
 from model.findings import Detection, Finding
@@ -24,7 +26,8 @@ class UpdatesAvailableNotShown:
     Looks like: updates that are available are neither shown as missing nor installed; runs do without them.
     Evidence: `Update` rows that are Needed, with `ApprovalSource` WSUS and `Approved` false, in the newest assessment.
     One finding for each WSUS server; for the workspace where machines did not say which server is theirs.
-    Healthy: approved updates; machines that take updates from Microsoft; definition updates, which come every day.
+    Healthy: approved updates; machines that take updates from Microsoft, or say so where they were looked into;
+    definition updates, which come every day.
     Unknown: the updates, the summaries or the machines could not be read.
     Source: troubleshooting article, "Updates are available but not shown" (P2).
     """
@@ -43,10 +46,9 @@ class UpdatesAvailableNotShown:
         reporters = Reporters(facts)
         by_server: dict[str, list[Row]] = {}
         for row in facts.rows["updates-available-not-shown"]:
-            # Machines that are gone since need nothing any more.
-            if machines := [
-                one for one in _machines(row) if one.startswith("name:") or reporters.of({"MachineId": one})
-            ]:
+            # Machines that are gone since need nothing any more, nor do those that ask no server any more.
+            known = [one for one in _machines(row) if one.startswith("name:") or reporters.of({"MachineId": one})]
+            if machines := [one for one in known if _may_ask_a_server(facts, one)]:
                 by_server.setdefault(update_server(row.get("Source")), []).append({**row, "Machines": [*machines]})
         for server, rows in by_server.items():
             yield self._finding(server, rows, facts)
@@ -84,6 +86,11 @@ class UpdatesAvailableNotShown:
                 "machineCount": len(machines),
             },
         )
+
+
+def _may_ask_a_server(facts: Facts, target: str) -> bool:
+    """False only where a look inside says that the machine takes its updates from Microsoft."""
+    return inside(facts, target, "wsus-configured").result is not Result.PASSED
 
 
 def _machines(row: Row) -> list[str]:

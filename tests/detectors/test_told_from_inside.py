@@ -13,6 +13,7 @@ from detectors.kb2267602_missing import Kb2267602Missing
 from detectors.protocol import LooksInside
 from detectors.selfsigned_cert_failure import SelfsignedCertFailure
 from detectors.unexplained_reboots import UnexplainedReboots
+from detectors.updates_available_not_shown import UpdatesAvailableNotShown
 from detectors.updates_without_deployment import UpdatesWithoutDeployment
 from model.diagnosis import Diagnosis
 from model.documents import Document
@@ -157,6 +158,30 @@ def test_an_unknown_is_no_finding_elsewhere() -> None:
     detections = list(UnexplainedReboots().detect(NOBODY_NAMED))
 
     assert [type(one) for one in detections] == [Unknown]
+
+
+UNAPPROVED = facts(
+    machines=[WEB],
+    rows={
+        "updates-available-not-shown": [
+            {"Source": "http://wsus01:8530", "KBID": "1", "Title": "One", "Published": "", "Machines": [WEB.id]}
+        ]
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        (a_diagnosis(wsu="W:set"), "found"),
+        # It was a client of a WSUS server when its updates were read, and is none any more.
+        (a_diagnosis(wsu="P"), "nothing"),
+        (a_diagnosis(wsu="U:broke"), "found"),
+        ("it is not running", "found"),
+    ],
+)
+def test_a_machine_that_asks_no_server_any_more_misses_no_approval(inside: Diagnosis | str, expected: str) -> None:
+    assert answer(UpdatesAvailableNotShown().detect(looked_into(UNAPPROVED, {WEB.id: inside}))) == expected
 
 
 FORBIDDEN = "AzureAutomation.HybridAgent: Forbidden: You don't have permission to access / on this server"
