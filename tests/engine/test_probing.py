@@ -18,7 +18,7 @@ from model.findings import Detection, Finding, Unknown
 from model.states import FailureState
 from tests.builders import a_machine
 from tests.engine.conftest import App
-from tests.engine.fakes import FakeClock
+from tests.engine.fakes import Crash, FakeClock
 
 
 def an_answer(os: OperatingSystem = OperatingSystem.WINDOWS, **said: str) -> str:
@@ -40,6 +40,8 @@ class FakeProber:
     sent: list[str] = field(default_factory=list)
     at: list[datetime] = field(default_factory=list)
     """When each was sent."""
+    dies_at: int = 0
+    """The process dies right after it has sent so many."""
     taken_away: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
     requests: RequestCount = field(default_factory=RequestCount)
@@ -48,6 +50,8 @@ class FakeProber:
         self.sent.append(machine.name)
         self.at.append(self.clock.now())
         self.requests.probe += 1
+        if len(self.sent) == self.dies_at:
+            raise Crash
         return ProbePending()
 
     def check(self, machine: str, name: str, *, last: bool = False) -> ProbeProgress:
@@ -392,6 +396,23 @@ def test_a_name_is_the_runs_and_the_machines_and_fits() -> None:
     assert one == probe_name("run-1", "/subscriptions/a/b")
     assert len({one, probe_name("run-2", "/subscriptions/a/b"), probe_name("run-1", "/subscriptions/a/c")}) == 3
     assert len(one) <= 36
+
+
+def test_a_survey_that_dies_among_its_questions_asks_nobody_twice(probed: Probed) -> None:
+    """Some were sent, and one of them only perhaps: whoever takes it up looks for the answers first."""
+    probed.has("web-02", "web-03")
+    probed.prober.dies_at = 2
+
+    def delivered_until_it_lives(given: Document) -> Document:
+        try:
+            return probed.app.activities["survey"](given)
+        except Crash:
+            return probed.app.activities["survey"](given)
+
+    probed.app.sweep(activities={**probed.app.activities, "survey": delivered_until_it_lives})
+
+    assert sorted(probed.prober.sent) == ["web-01", "web-02", "web-03"]
+    assert all(isinstance(probed.told(name), Diagnosis) for name in ("web-01", "web-02", "web-03"))
 
 
 def _twice(activity: Callable[[Document], Document]) -> Callable[[Document], Document]:
