@@ -9,7 +9,8 @@ One table. A run is a partition, so that several entries are written in one tran
 - `part-<hash of content>-<n>`: pieces of a body that does not fit in an entry's row, written before the entry. Named
   after their content, so that two writers of one entry with different bodies do not write over each other.
 
-The partition `runs` lists the runs under keys that sort backwards, newest first; `claims` holds who has which key.
+The partition `runs` lists the runs under keys that sort backwards, newest first; `claims` holds who has which key;
+`schema` says of which version the rows are.
 Limits as documented under "Understanding the Table service data model": 64 KiB a property, 1 MiB an entity, 4 MiB and
 100 entities a transaction.
 """
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 
 TABLE: Final = "patchwright"
 
+VERSION: Final = 1
+"""The shape of the rows, kept in the row `version`; raised with every change that an older version could not read."""
+
+_SCHEMA: Final = "schema"
 _RUNS: Final = "runs"
 _CLAIMS: Final = "claims"
 _HEAD: Final = "head"
@@ -393,8 +398,23 @@ class TableLedger:
                 client = self._make_client()
                 with suppress(ResourceExistsError):
                     client.create_table()
+                self._check_version(client)
                 self._client = client
             return self._client
+
+    def _check_version(self, client: TableClient) -> None:
+        """A table from before there were versions is of the first. Raises `LedgerUnreadable` for one of a newer."""
+        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415
+
+        key = {"PartitionKey": _SCHEMA, "RowKey": "version"}
+        with suppress(ResourceExistsError):
+            client.create_entity({**key, "Version": VERSION})
+            return
+        version = client.get_entity(key["PartitionKey"], key["RowKey"]).get("Version")
+        if not isinstance(version, int) or version > VERSION:
+            raise LedgerUnreadable(
+                f"ledger {self._name}: was written by a newer version (schema {version}, this one reads {VERSION})"
+            )
 
     @staticmethod
     def _rounds() -> Iterator[float]:

@@ -160,3 +160,15 @@ def test_a_free_key_is_claimed_with_one_request(count: tuple[TableLedger, Count]
     ledger.claim("key", "first", NOW, LATER)
 
     assert counted.seen == ["POST"]
+
+
+def test_rows_of_a_newer_version_are_refused_and_left_alone(table: TableClient, ledger: TableLedger) -> None:
+    ledger.append([an_entry("kept")])
+    table.upsert_entity({"PartitionKey": "schema", "RowKey": "version", "Version": 99}, mode=UpdateMode.REPLACE)
+    older = TableLedger(lambda: table, "table of this test")
+
+    with pytest.raises(LedgerUnreadable, match="was written by a newer version \\(schema 99, this one reads 1\\)"):
+        older.append([an_entry("lost")])
+
+    table.delete_entity("schema", "version")
+    assert TableLedger(lambda: table, "a table without a version").entries("run") == (an_entry("kept"),)

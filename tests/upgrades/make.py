@@ -2,25 +2,34 @@
 
 Run when a version is made, once, and committed: `test_upgrades.py` reads every folder that there is. It holds two
 ledgers, of a run that was applied and verified and of one that is only planned, both runs' documents as this version
-tells them, and the histories of every orchestration.
+tells them, and the histories of every orchestration; and the rows of a ledger in Table Storage with what it held.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
 import json
 import sqlite3
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from azure.data.tables import TableClient
+
+from adapters.ledgers.tables import TableLedger
+from engine.ports import Entry
 from model.documents import Document, Json
 from simulator.fleets import sample
 from simulator.options import Options
 from simulator.serve import running
+from tests.support.azurite import azurite_tables
 from tests.triggers.app import UNLOCKED, App, the_app
 
+NOW: Final = datetime(2026, 3, 10, 6, tzinfo=UTC)
 STATES: Final[list[Json]] = ["automation-rp-not-registered", "maintenance-window-exceeded", "source-id-changed"]
 
 
@@ -40,6 +49,37 @@ def main(folder: Path) -> None:
             with contextlib.closing(sqlite3.connect(ledger)) as connection:
                 connection.execute("VACUUM INTO ?", (str(folder / f"{name}.sqlite"),))
     write(folder, "runs.json", documents)
+    write(folder, "rows.json", rows(documents))
+
+
+def rows(documents: Document) -> Document:
+    """A table's rows with their types, and the entries that they are: small ones, and one too large for a row."""
+    entries = [
+        Entry(run="20260310T060000-rows", id=f"entry {name}", kind="plan", at=NOW, body={name: body}, about=f"/{name}")
+        for name, body in (*documents.items(), ("large", "0123456789" * 30_000), ("odd", "\ud800 \u2028"))
+    ]
+    with tempfile.TemporaryDirectory() as place, azurite_tables(Path(place)) as connection_string:
+        ledger = TableLedger.from_connection_string(connection_string, table="ledger")
+        ledger.append(entries)
+        ledger.claim("key", "holder", NOW, NOW + timedelta(days=1))
+        ledger.close()
+        with TableClient.from_connection_string(connection_string, "ledger") as table:
+            found: list[Json] = [{name: typed(value) for name, value in row.items()} for row in table.list_entities()]
+    return {"rows": found, "entries": [{**to_json(entry)} for entry in entries]}
+
+
+def typed(value: object) -> Json:
+    """A property so that it comes back as what it was."""
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, datetime):
+        return {"time": value.isoformat()}
+    assert isinstance(value, str | int)
+    return value
+
+
+def to_json(entry: Entry) -> Document:
+    return {"run": entry.run, "id": entry.id, "kind": entry.kind, "about": entry.about, "body": entry.body}
 
 
 def remembered(app: App, number: int) -> object:
@@ -48,7 +88,8 @@ def remembered(app: App, number: int) -> object:
 
 
 def write(folder: Path, name: str, value: object) -> None:
-    (folder / name).write_text(json.dumps(value, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True) + "\n"
+    (folder / f"{name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 if __name__ == "__main__":
