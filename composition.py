@@ -84,7 +84,7 @@ def build(
         clock=clock,
         progress=progress or quiet,
         rights=AzureRights(asking, simulated=settings.simulated),
-        prober=AzureProber(probing, clock, settings.cloud) if settings.probe == "suspects" else None,
+        prober=AzureProber(probing, clock, settings.cloud, settings.account) if settings.probe == "suspects" else None,
         access=AzureAccess(
             Clients(settings.cloud, read_only=True, client_id=settings.reader_client_id),
             account=settings.account,

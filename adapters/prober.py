@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable
 from typing import Final
 
+from adapters.arm import Arm
 from adapters.clients import CLOUDS, Clients
 from adapters.sdk import Rejected, Sdk
 from adapters.steps.door import Door, Refused, escaped
@@ -25,7 +27,7 @@ from engine.ports import (
     StepFailed,
     WriteForbidden,
 )
-from model.documents import Document, text_at
+from model.documents import Document, Json, text_at
 from model.facts import Machine
 from model.resource_ids import ResourceId
 
@@ -45,14 +47,19 @@ def diagnoses() -> frozenset[str]:
 class AzureProber:
     """The `Prober` of Azure, or of a simulated one."""
 
-    def __init__(self, clients_factory: Callable[[], Clients], clock: Clock, cloud: str) -> None:
-        """`clients_factory` makes clients that let nothing but the diagnosis out; called at the first probe."""
+    def __init__(self, clients_factory: Callable[[], Clients], clock: Clock, cloud: str, account: str) -> None:
+        """`clients_factory` makes clients that let nothing but the diagnosis out; called at the first probe.
+
+        `account` is the Automation account's resource id: machines speak to hosts of its region.
+        """
         self._factory = clients_factory
         self._clock = clock
         # The simulated Azure's machines are those of the public cloud.
         self._cloud = cloud if cloud in CLOUDS else "public"
+        self._account = account
         self._opening = threading.Lock()
         self._door: Door | None = None
+        self._region = ""
 
     @property
     def requests(self) -> RequestCount:
@@ -76,11 +83,14 @@ class AzureProber:
         unfit = unfit_for_a_script(commands, machine.arm_id, is_arc=machine.is_arc)
         if unfit is not None:
             return ProbeFailed(reason=unfit.reason if isinstance(unfit, StepFailed) else "the machine is gone")
+        # Without a region the script leaves out what only that tells; an empty value would be none at all.
+        told = {"Cloud": self._cloud} | ({"Location": self._region} if self._region else {})
+        parameters: list[Json] = [{"name": key, "value": value} for key, value in told.items()]
         body: Document = {
             "location": machine.location,
             "properties": {
                 "source": {"script": script_text(_SCRIPTS[machine.os.lower()])},
-                "parameters": [{"name": "Cloud", "value": self._cloud}],
+                "parameters": parameters,
                 "asyncExecution": True,
                 "timeoutInSeconds": TIME_OUT,
             },
@@ -103,10 +113,20 @@ class AzureProber:
         with self._opening:
             if self._door is None:
                 clients = self._factory()
+                self._region = _region_of(Arm(clients), self._account)
                 self._door = Door(
                     sdk=Sdk(clients), requests=clients.requests, clock=self._clock, may_write=lambda: None
                 )
             return self._door
+
+
+def _region_of(arm: Arm, account: str) -> str:
+    """The account's region as Azure's names of hosts have it; empty where it cannot be read."""
+    try:
+        region = text_at(arm.get(account), "location").replace(" ", "").lower()
+    except (AzureUnavailable, PermissionMissing, NotFound):
+        return ""
+    return region if re.fullmatch("[a-z0-9]{1,30}", region) else ""
 
 
 def _look(commands: RunCommands, name: str, *, last: bool) -> ProbeProgress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +15,10 @@ from adapters.clock import SimulatorClock
 from adapters.prober import AzureProber, diagnoses
 from engine.ports import ProbeAnswered, ProbeFailed, ProbePending, ProbeProgress, WriteForbidden
 from model.diagnosis import Diagnosis, OperatingSystem, Result, parse_diagnosis
+from model.documents import Document, text_at
 from model.facts import Machine, PowerState
 from simulator.serve import Simulator, running
-from tests.simulator.small_estate import SmallEstate, arc_id, vm_id
+from tests.simulator.small_estate import ACCOUNT, SmallEstate, arc_id, vm_id
 
 NAME = "patchwright-probe-0123456789abcdef"
 
@@ -48,7 +50,7 @@ def probing() -> Iterator[Probing]:
     estate = SmallEstate().vm("web-01").vm("lin-01", os="Linux").vm("off-01", power="deallocated").arc("arc-01")
     with running(estate.fleet()) as azure:
         clients = Clients(azure.url, read_only=False, probes=diagnoses())
-        yield Probing(azure, AzureProber(lambda: clients, SimulatorClock(azure.url), azure.url))
+        yield Probing(azure, AzureProber(lambda: clients, SimulatorClock(azure.url), azure.url, ACCOUNT))
 
 
 @pytest.mark.parametrize(
@@ -214,3 +216,23 @@ def test_what_an_earlier_diagnosis_left_behind_is_taken_away(probing: Probing) -
 
     assert isinstance(probing.ask(machine), ProbeAnswered)
     assert isinstance(probing.prober.check(machine.arm_id, earlier), ProbeFailed)
+
+
+def parameters_sent(azure: Simulator) -> list[Document]:
+    bodies = [json.loads(text_at(one, "body")) for one in azure.requests() if one["method"] == "PUT"]
+    return [{str(p["name"]): p["value"] for p in body["properties"]["parameters"]} for body in bodies]
+
+
+def test_the_script_is_told_the_cloud_and_the_region_of_the_account(probing: Probing) -> None:
+    """Hosts of Automation are named after both; where the account cannot be read, the region is left out."""
+    blind = AzureProber(
+        lambda: Clients(probing.azure.url, read_only=False, probes=diagnoses()),
+        SimulatorClock(probing.azure.url),
+        probing.azure.url,
+        f"{ACCOUNT}-of-nobody",
+    )
+
+    probing.prober.begin(a_machine(vm_id("web-01")), NAME)
+    blind.begin(a_machine(vm_id("lin-01"), "Linux"), NAME)
+
+    assert parameters_sent(probing.azure) == [{"Cloud": "public", "Location": "westeurope"}, {"Cloud": "public"}]
