@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -153,7 +154,8 @@ def _gone_on(engine: Engine, free: tuple[Work, ...], command: Resume) -> int:
         listed: list[Json] = [*findings]
         request: Document = {
             "run": run,
-            "attempt": f"{run}-apply-{attempts + 1}",
+            # Two commands at once count the same attempts, and still are two.
+            "attempt": f"{run}-apply-{attempts + 1}-{secrets.token_hex(2)}",
             "findings": listed,
             "by": person(),
         }

@@ -7,6 +7,7 @@ import getpass
 import json
 import logging
 import os
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -94,7 +95,8 @@ def apply(command: Apply, hands: Hands) -> int:
         attempts = sum(1 for entry in engine.ledger.entries(run) if entry.kind == "apply")
         request: Document = {
             "run": run,
-            "attempt": f"{run}-apply-{attempts + 1}",
+            # Two commands at once count the same attempts, and still are two.
+            "attempt": f"{run}-apply-{attempts + 1}-{secrets.token_hex(2)}",
             "findings": None if findings is None else list(findings),
             "by": person(),
         }

@@ -7,6 +7,7 @@ neither its error budget nor its cap, however many workers are at it and however
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,25 @@ type Rung = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run has come."""
+
+    failures: int
+    """Treatments that failed, as far as they have a place in the error budget."""
+    places: frozenset[str]
+    """Who has a place in the error budget."""
+    tries: Mapping[str, int]
+    """By finding: how many of its tries failed."""
+    failed_first: frozenset[str]
+
+    def in_flight(self, key: str) -> int:
+        """Treatments beside the present try at a finding that may still fail."""
+        # Begun already, by a worker that vanished or was told twice, it has its place.
+        own = _own(key, self.tries.get(key, 0)) in self.places
+        return max(0, len(self.places) - self.failures - own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
     """What the ledger says beside one set of plans, read once for all of them."""
 
@@ -46,9 +66,7 @@ class Background:
     treated: Mapping[str, str]
     groups: Mapping[str, str]
     tried: Mapping[Rung, tuple[Attempt, ...]]
-    failures: int
-    in_flight: int
-    failed_first: frozenset[str]
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +88,6 @@ class Admission:
         now = self.journal.clock.now()
         groups = {group_key(plan.group): plan.group for plan in plans if plan.group}
         held = self.ledger.holders([f"treated:{plan.finding.key}" for plan in plans] + [*groups], now)
-        failures, in_flight, failed_first = self._progress(run, attempt, now)
         return Background(
             now=now,
             run=run,
@@ -79,9 +96,7 @@ class Admission:
             treated={p.finding.key: who for p in plans if (who := held.get(f"treated:{p.finding.key}", run)) != run},
             groups={group: who for key, group in groups.items() if (who := held.get(key, attempt)) != attempt},
             tried=self.tried((plan.finding.target, plan.remediation) for plan in plans),
-            failures=failures,
-            in_flight=in_flight,
-            failed_first=failed_first,
+            progress=self._progress(run, attempt, now),
         )
 
     def situation(
@@ -104,9 +119,9 @@ class Admission:
             from_logs=self.catalogue.from_logs(state),
             unhealthy=known.unhealthy & facts.machines.keys(),
             storm_ends=known.storm_ends,
-            failures=known.failures,
-            in_flight=known.in_flight,
-            failed_first=known.failed_first,
+            failures=known.progress.failures,
+            in_flight=known.progress.in_flight(key),
+            failed_first=known.progress.failed_first,
         )
 
     def tried(self, rungs: Iterable[Rung]) -> dict[Rung, tuple[Attempt, ...]]:
@@ -143,22 +158,23 @@ class Admission:
             return None
         return (parse_time(held.get(_STORM_SEEN)) or now) + self.settings.storm_cool_down
 
-    def _progress(self, run: str, attempt: str, now: datetime) -> tuple[int, int, frozenset[str]]:
-        """How many treatments of a run failed, how many still may, and what failed in this attempt before any success.
+    def _progress(self, run: str, attempt: str, now: datetime) -> Progress:
+        """What the ledger says of a run's treatments; of what failed first, in this attempt.
 
         Who tries again after a failure has looked at it: a new attempt has a canary of its own.
         """
-        taken = len(self._budget(run).taken(now))
+        places = frozenset(self._budget(run).taken(now).values())
         entries = self.ledger.entries(run, kinds=frozenset({"outcome", "applied"}))
-        bad = [e for e in entries if e.body.get("outcome") in {Outcome.FAILED, Outcome.INEFFECTIVE}]
+        failed = [e for e in entries if e.body.get("outcome") == Outcome.FAILED]
+        ineffective = sum(e.body.get("outcome") == Outcome.INEFFECTIVE for e in entries)
         went_through = {text_at(e.body, "remediation") for e in entries if e.kind == "applied"}
-        failed = {
-            text_at(e.body, "remediation")
-            for e in bad
-            if e.body.get("outcome") == Outcome.FAILED and e.id == f"outcome:{attempt}:{e.about}"
-        }
-        failures = min(taken, len(bad))
-        return failures, taken - failures, frozenset(failed - went_through)
+        at_once = {text_at(e.body, "remediation") for e in failed if e.id == f"outcome:{attempt}:{e.about}"}
+        return Progress(
+            failures=min(len(places), len(failed) + ineffective),
+            places=places,
+            tries=Counter(entry.about for entry in failed),
+            failed_first=frozenset(at_once - went_through),
+        )
 
     def _due(self, run: str, key: str) -> datetime | None:
         """When the treatment of a finding by another run is verified."""
@@ -189,24 +205,22 @@ class Admission:
 
         `looked` is when the facts were read that the plan was compared with. None where the treatment begins.
         """
-        now, own = self.journal.clock.now(), _own(case)
-        budget = self._budget(case.run)
-        failures, in_flight, failed_first = self._progress(case.run, attempt, now)
+        now, budget = self.journal.clock.now(), self._budget(case.run)
+        progress = self._progress(case.run, attempt, now)
         moment = Situation(
             facts=Facts(now=looked, account="", workspace="", workspace_guid="", subscriptions=frozenset()),
             mode=Mode.ACT,
             by_person=True,
             now=now,
             run=case.run,
-            failures=failures,
-            # Delivered twice, it has its place already.
-            in_flight=in_flight - (own in budget.taken(now).values()),
-            failed_first=failed_first,
+            failures=progress.failures,
+            in_flight=progress.in_flight(case.key),
+            failed_first=progress.failed_first,
         )
         verdict = judge(case.plan, moment, guardrails_of_the_moment(policy_of(self.settings)))
         if not isinstance(verdict, Allow):
             return verdict
-        if not budget.take([own], now):
+        if not budget.take([_own(case.key, case.number)], now):
             return Hold(guardrail="error-budget", reason="another treatment took the last place in the error budget")
         self._count_attempt(case, attempt, now)
         return None
@@ -214,7 +228,7 @@ class Admission:
     def ended(self, case: Case, *, failed: bool) -> None:
         """A treatment has no step left to do: one that failed keeps its place in the budget."""
         if not failed:
-            self._budget(case.run).give_back(_own(case), self.journal.clock.now())
+            self._budget(case.run).give_back(_own(case.key, case.number), self.journal.clock.now())
 
     def applied(self, case: Case, due: datetime) -> None:
         """Until it is verified, and a while longer, no other run treats the finding."""
@@ -254,9 +268,9 @@ def looked_at(entries: Iterable[Entry], attempt: str) -> datetime | None:
     return max((e.at for e in entries if e.kind == "treatment" and e.body.get("by") == attempt), default=None)
 
 
-def _own(case: Case) -> str:
+def _own(key: str, number: int) -> str:
     """A try's name in the error budget: each try that fails has a place of its own."""
-    return f"{case.key}#{case.number}"
+    return f"{key}#{number}"
 
 
 def _read_attempt(holder: str) -> tuple[str, str, datetime | None]:

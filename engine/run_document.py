@@ -128,12 +128,18 @@ def verdict_document(verdict: Verdict) -> Document:
     """A verdict as the contract has it."""
     match verdict:
         case Allow():
-            return {"kind": "allow", "guardrail": None, "reason": None, "until": None}
+            return {"kind": "allow", "guardrail": None, "reason": None, "until": None, "also": []}
         case Hold():
-            until = format_time(verdict.until) if verdict.until else None
-            return {"kind": "hold", "guardrail": verdict.guardrail, "reason": verdict.reason, "until": until}
+            kind, until = "hold", format_time(verdict.until) if verdict.until else None
         case Refuse():
-            return {"kind": "refuse", "guardrail": verdict.guardrail, "reason": verdict.reason, "until": None}
+            kind, until = "refuse", None
+    return {
+        "kind": kind,
+        "guardrail": verdict.guardrail,
+        "reason": verdict.reason,
+        "until": until,
+        "also": list(verdict.also),
+    }
 
 
 def _step(run: str, plan: Plan, index: int, step: Step) -> Document:
