@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from cli.arguments import Sweep, parse
 from cli.diagnoses import MOST, kept_diagnoses, kept_in
-from cli.hands import Failed, Usage
-from tests.builders import a_machine
+from cli.estate import offline_engine
+from cli.hands import Failed, Hands, Usage
+from cli.progress import ProgressLine
+from engine.engine import Engine
+from engine.ports import Progress
+from engine.settings import Settings
+from tests.builders import ACCOUNT, SUBSCRIPTION, WORKSPACE, a_machine
 from tests.diagnoses import an_answer
 
 WEB = a_machine("web-01")
@@ -70,3 +76,28 @@ def test_a_folder_has_them_with_its_guests(tmp_path: Path) -> None:
     assert kept_in(tmp_path) == {"/a": an_answer(), "/b": json.dumps(records)}
     assert kept_in(None) == {}
     assert kept_in(tmp_path / "nowhere") == {}
+
+
+def test_the_machines_of_a_folder_are_never_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A simulated machine would say that it is well, which is nothing that the folder knows."""
+    asked: list[Settings] = []
+
+    def build(settings: Settings, *, progress: Progress) -> Engine:
+        asked.append(settings)
+        raise ValueError("far enough")
+
+    least = {
+        "PATCHWRIGHT_SUBSCRIPTIONS": SUBSCRIPTION,
+        "PATCHWRIGHT_AUTOMATION_ACCOUNTS": ACCOUNT,
+        "PATCHWRIGHT_WORKSPACES": WORKSPACE,
+    }
+    monkeypatch.setattr("cli.estate.served", lambda _folder: nullcontext(least))
+    monkeypatch.setenv("PATCHWRIGHT_PROBE", "suspects")
+    monkeypatch.setenv("DRY_RUN", "false")
+    hands = Hands(build=build, simulate=lambda _: 0, export=lambda *_: pytest.fail("not asked for"))
+
+    with pytest.raises(Failed, match="far enough"), offline_engine(hands, tmp_path, "run-1", ProgressLine()):
+        pass
+
+    (settings,) = asked
+    assert (settings.probe, settings.dry_run) == ("never", True)
