@@ -129,13 +129,15 @@ def left_behind(step: Step, result: Document) -> Document | None:
             return None
 
 
-def undo_plans(treatments: Sequence[Treated], facts: Facts, run: str, margin: timedelta) -> list[Answer]:
+def undo_plans(
+    treatments: Sequence[Treated], facts: Facts, run: str, margin: timedelta, ours: Mapping[str, Document]
+) -> list[Answer]:
     """How each treatment would be undone, in this order: each is planned for the world that those before it leave.
 
     `run` is the run that is undone. `facts` has the documents that `documents_of` names. No deployment is edited when
-    its next run is nearer than `margin`.
+    its next run is nearer than `margin`. `ours` is what the undo itself has put where, by lower-case resource id.
     """
-    there: dict[str, Document] = {}
+    there = {id_: body for id_, body in ours.items() if same_deployment(body, facts.documents.get(id_, {})) is None}
     return [_Undoing(one, facts, run, margin, there).answer() for one in treatments]
 
 
@@ -145,7 +147,7 @@ class _Undoing:
     def __init__(
         self, treatment: Treated, facts: Facts, run: str, margin: timedelta, there: dict[str, Document]
     ) -> None:
-        """`there` is what the plans made so far would leave at their targets; this one adds what it would."""
+        """`there`: what the undo itself has put there, and what its plans so far would leave; this one adds to it."""
         self._treatment, self._facts, self._run, self._margin, self._there = treatment, facts, run, margin, there
         self._steps: list[Step] = []
         self._kept: list[str] = []
@@ -216,6 +218,9 @@ class _Undoing:
         written = [body for done in mine if (body := left_behind(done.step, done.result)) is not None]
         # Of edits whose end nobody recorded any one may be what is there.
         certain = max((place for place, done in enumerate(mine) if done.certain), default=0)
+        if target in self._there:
+            # An earlier part of the undo has moved the start of the schedule.
+            written = [_started_as(current, body) for body in written]
         changes = [_difference(last, body, current) for body in written[certain:]]
         if changes and (change := changes[0]) and all(changes):
             was, is_ = _short(change.before), _short(change.after)
@@ -274,6 +279,11 @@ class _Undoing:
 
     def _object(self, objection: Hold | Refuse) -> None:
         self._objection = self._objection or objection
+
+
+def _started_as(current: Document, body: Document) -> Document:
+    start = text_at(current, _START)
+    return with_start(body, start) if start else body
 
 
 def is_as_it_was(step: PutDeployment | PutSavedSearch, original: Document, current: Document) -> bool:

@@ -179,7 +179,7 @@ class Undoing:
             # Delivered twice: the plan that was recorded is the plan.
             return surveyed[0].body
         acting = self._acting(request)
-        answers, facts = self._answers(request.undoes, request.findings)
+        answers, facts = self._answers(request.undoes, request.findings, {})
         undos = [self._judged(request.run, answer, facts) for answer in answers if not isinstance(answer, Declined)]
         if acting:
             undos = self.preflight.checked(undos)
@@ -217,9 +217,9 @@ class Undoing:
         """Plan the way back again, and compare: the findings whose plan still holds; records why others do not."""
         saved = self.journal.saved(run)
         # What was planned for a world without the earlier ones undone is planned in their company again.
-        answers, facts = self._answers(undoes, tuple(saved))
-        fresh = {_finding_key(answer): answer for answer in answers}
         ours = self.journal.ours(run)
+        answers, facts = self._answers(undoes, tuple(saved), ours)
+        fresh = {_finding_key(answer): answer for answer in answers}
         right: set[str] = set()
         for treatment in wave:
             plan = treatment.plan
@@ -265,8 +265,10 @@ class Undoing:
                 self._end(undoes, run, attempt, plan, f"it is as it was before run {undoes}{kept}")
         return doubts
 
-    def _answers(self, undoes: str, findings: Sequence[str] | None) -> tuple[list[Answer], Facts]:
-        """The way back for what is not undone yet, from a fresh reading."""
+    def _answers(
+        self, undoes: str, findings: Sequence[str] | None, ours: Mapping[str, Document]
+    ) -> tuple[list[Answer], Facts]:
+        """The way back for what is not undone yet, from a fresh reading; `ours` is what this undo wrote already."""
         undone = self.journal.undone(undoes)
         todo = [
             one
@@ -278,7 +280,7 @@ class Undoing:
         self.progress("reading what is there now")
         facts = self.estate.read(FOR_GUARDRAILS, {}, self.progress)
         facts = self.estate.look_closer(facts, documents_of(todo))
-        return undo_plans(todo, facts, undoes, self.settings.next_run_margin), facts
+        return undo_plans(todo, facts, undoes, self.settings.next_run_margin, ours), facts
 
     def _facts(self) -> Facts:
         """Facts without a reading: for a look at single documents."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.inline import TooLongToWait, drive
+from engine.journal import Line
 from engine.ports import StepFailed
 from engine.process import apply, undo
 from engine.requests import InvalidRequest
 from engine.undo_plans import is_as_it_was
 from engine.undoing import CannotUndo, NoSuchRun, UndoRequest
-from model.documents import Document, at, list_at
-from model.plans import PutDeployment
+from engine.wire import to_json
+from model.deployments import body_to_put, with_start
+from model.documents import Document, at, list_at, text_at
+from model.plans import PutDeployment, Treatment
 from model.states import FailureState, Mode
 from tests.builders import DAY, MINUTE, update_deployment
 from tests.engine.conftest import App
@@ -60,6 +64,26 @@ def same(app: App, original: Document, id_: str = MONTHLY) -> bool:
     """A deployment is what it was, but for the start of its schedule, which Azure takes in the future only."""
     step = PutDeployment(deployment=id_, before={}, after={})
     return is_as_it_was(step, original, app.world.bodies[id_])
+
+
+def a_later_edit(app: App, run: str, key: str, *, duration: str) -> str:
+    """As if the run had treated another finding afterwards, by another edit of the same deployment; answers its key."""
+    (treatment,) = app.engine.journal.saved(run).values()
+    before = body(app)
+    after = with_start(body_to_put(before), text_at(before, "properties.scheduleInfo.nextRun"))
+    configuration = at(after, "properties.updateConfiguration")
+    assert isinstance(configuration, dict)
+    configuration["duration"] = duration
+    finding = replace(treatment.plan.finding, target=f"{MONTHLY}/another")
+    plan = replace(
+        treatment.plan, finding=finding, steps=(PutDeployment(deployment=MONTHLY, before=before, after=after),)
+    )
+    line = Line(f"plan:{finding.key}", "plan", to_json(Treatment(id="2", plan=plan)), finding.key)
+    app.engine.journal.record(run, line)
+    assert app.activities["step"]({"run": run, "attempt": run, "finding": finding.key, "index": 0}) == {}
+    app.activities["settle"]({"run": run, "attempt": run, "finding": finding.key})
+    app.engine.close({"run": run})
+    return finding.key
 
 
 def plan_of(app: App, run: str) -> dict[str, Any]:
@@ -156,6 +180,19 @@ class TestUndoing:
         assert len(app.hand.writes) == written + 1
         assert all(same(app, originals[id_], id_) for id_ in originals)
         assert app.outcomes(back) == {first: "undone", second: "undone"}
+
+    def test_goes_backwards_where_two_treatments_changed_one_deployment(self, app: App) -> None:
+        """The later one first: what it finds is what it left, and what it leaves is what the earlier one left."""
+        key, original = app.late(), body(app)
+        run = app.sweep()
+        later = a_later_edit(app, run, key, duration="PT5H")
+        assert not same(app, original)
+
+        back = undone(app, run)
+
+        assert app.outcomes(back) == {key: "undone", later: "undone"}
+        assert same(app, original)
+        assert [text.rpartition(", ")[2] for text in app.hand.writes[-2:]] == ["PT3H", "PT2H"]
 
     def test_may_be_for_some_findings_only(self, app: App) -> None:
         first, second = app.late("Early"), app.late("Later")
@@ -266,6 +303,25 @@ class TestTheWorldHasMovedOn:
         back = undone(app, run)
 
         assert app.outcomes(back) == {key: "refused"}
+        assert app.hand.writes == written
+
+    def test_by_somebody_who_saved_the_same_again(self, app: App) -> None:
+        """Somebody is at work on it."""
+        key = app.late()
+        run = app.sweep()
+        written = list(app.hand.writes)
+
+        def saved_again(name: str, _: Document) -> None:
+            if name == "open_undo":
+                app.clock.sleep_until(app.clock.now() + MINUTE)
+                app.world.touch(MONTHLY)
+
+        app.after = saved_again
+
+        back = undone(app, run)
+
+        assert app.outcomes(back) == {key: "stale"}
+        assert "lastModifiedTime" in app.reason(back)
         assert app.hand.writes == written
 
     def test_right_before_the_write(self, app: App) -> None:
@@ -395,7 +451,7 @@ class TestBelts:
         app.late()
         original = body(app)
         run = app.sweep()
-        app.set(modes=dict.fromkeys(FailureState, Mode.OBSERVE), max_machines=1)
+        app.set(modes=dict.fromkeys(FailureState, Mode.OBSERVE), max_machines=0)
 
         undone(app, run)
 
