@@ -8,6 +8,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.states import FailureState
 from simulator.fleet import Fleet, load_folder, save_folder
 from simulator.fleets import generate, sample
 from tests.simulator.estate_oracle import Body, Estate, told, when
@@ -84,6 +86,35 @@ def test_what_the_documents_name_is_there(machines: int, seed: int) -> None:
         assert run["properties"]["correlationId"] in runs
         assert run["properties"]["targetComputer"].lower() in estate.machines
     assert set(estate.fleet.guests) <= estate.machines.keys()
+
+
+@cache
+def large(seed: int) -> Fleet:
+    """Of ten seeds three have something wrong with the workspace."""
+    return generate(200, seed)
+
+
+def test_large_estates_have_every_failure_state_and_something_that_only_looks_like_it() -> None:
+    truths: list[dict[str, Any]] = [dict(large(seed).truth or {}) for seed in range(10)]
+
+    for listed in ("found", "notFound"):
+        assert {each["state"] for truth in truths for each in truth[listed]} == {*FailureState}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_large_estate_does_not_contradict_itself(seed: int) -> None:
+    """Nothing is both found and a decoy, or explained; every document is there once, and so is every machine."""
+    fleet = large(seed)
+    truth: dict[str, Any] = dict(fleet.truth or {})
+    found, spared, explained = (
+        {(each["state"], each["target"]) for each in truth[listed]} for listed in ("found", "notFound", "explained")
+    )
+    estate = Estate(fleet)
+
+    assert not found & spared
+    assert not explained & (found | spared)
+    assert len(estate.machines) == 200
+    assert len({str(document["id"]).lower() for document in fleet.documents}) == len(fleet.documents)
 
 
 def test_the_same_size_and_seed_give_the_same_estate_in_another_process() -> None:
