@@ -326,7 +326,8 @@ def _health(engine: EngineFor) -> func.HttpResponse:
         return json_response({"status": "not ready", "problems": said}, 503)
     if unreachable:
         return json_response({"status": "not ready", "problems": unreachable}, 503)
-    return json_response({"status": "ready", "dryRun": ready.settings.dry_run, "pauses": pauses})
+    paused: Document = {"pauses": pauses} if pauses else {}
+    return json_response({"status": "ready", "dryRun": ready.settings.dry_run, **paused})
 
 
 def _without_people(pause: Document) -> Document:

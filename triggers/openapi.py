@@ -500,7 +500,11 @@ def _schemas() -> Document:
             {
                 "status": {"type": "string", "enum": ["ready", "not ready"]},
                 "dryRun": {"type": "boolean"},
-                "pauses": {"type": "array", "items": {"$ref": "#/components/schemas/Pause"}},
+                "pauses": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/Pause"},
+                    "description": "What is paused, and since when; absent where nothing is",
+                },
                 "problems": {"type": "array", "items": text},
             },
             required=["status"],

@@ -244,7 +244,6 @@ class TestANo:
         assert app.hand.writes == []
         assert app.outcomes(run) == {key: "refused"}
 
-
     def test_of_the_last_who_was_asked_leaves_a_verification_due(self, app: App) -> None:
         """The run is not over before what was applied is verified."""
         window, machine = app.late(), app.renamed()
