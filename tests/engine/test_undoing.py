@@ -264,6 +264,29 @@ class TestUndoing:
             assert [step["script"] for step in scripts] == ["windows/restore-worker-key.ps1"]
             assert scripts[0]["parameters"]["Sha256"] == "00"
 
+    def test_is_not_believed_before_what_is_there_has_been_compared(self, app: App) -> None:
+        """Somebody, or Azure itself, made something else of it after the write: the field is named."""
+        key = app.late()
+        run = app.sweep()
+        app.after = lambda name, _: app.world.edit(MONTHLY, "duration", "PT5H") if name == "settle" else None
+
+        back = undone(app, run)
+
+        assert app.outcomes(back) == {key: "ineffective"}
+        assert "properties.updateConfiguration.duration should be PT2H again, and is PT5H" in app.reason(back)
+        assert app.outcomes(run) == {key: "remediated"}
+
+    def test_of_a_script_is_done_when_the_script_says_so(self, app: App) -> None:
+        """The fake machine answers `reset` to every script, which is not what a script that restores says."""
+        app.clones("one", "two")
+        run = app.sweep()
+
+        back = undone(app, run)
+
+        words = {word for key, word in app.outcomes(back).items()}
+        assert words == {"ineffective"}
+        assert "outcome should be restored again, and is reset" in str(app.document(back)["outcomes"])
+
     def test_says_what_cannot_be_undone(self, app: App) -> None:
         """In the plan of the repair, before anything is done; and again when it is asked for."""
         key = app.unregistered()
