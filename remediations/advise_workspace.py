@@ -96,9 +96,9 @@ class AdviseWrongWorkspace(AdviceOnly):
     def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
         machine = facts.machines.get(finding.target)
         elsewhere = ", ".join(str(guid) for guid in list_at(finding.evidence, "workspaceIds"))
-        expected = finding.evidence.get("workspaceIdExpected")
+        expected, ours = finding.evidence.get("workspaceIdExpected"), facts.workspace.rsplit("/", 1)[-1]
         steps = [
-            f"its agent has to be pointed at {expected} by a person: it reports to {elsewhere}",
+            f"it reports to {elsewhere}, and not to {ours} ({expected}): where it belongs is for a person to say",
             RETIRED,
             (
                 f"If {where(finding, facts)} belongs to {elsewhere}, leave it out here, or look after it from that "

@@ -228,7 +228,7 @@ def there_and_back(plan: Plan, before: Mapping[str, Document]) -> dict[str, Docu
     assert there != before or len(plan.steps) > 1, "a plan that changes nothing proves nothing"
     done = tuple(DoneStep(step=step, result={}, certain=True) for step in plan.steps)
     seen = replace(facts(now=NOW + timedelta(minutes=30)), documents=there)
-    for answer in undo_plans([Treated(plan=plan, steps=done)], seen, "run", timedelta(minutes=15)):
+    for answer in undo_plans([Treated(plan=plan, steps=done)], seen, "run", timedelta(minutes=15), {}):
         for step in answer.plan.steps if isinstance(answer, Undo) else ():
             put(there, step)
     return there

@@ -79,8 +79,17 @@ class Trip:
         return {str(each["finding"]): str(each["remediation"]) for each in self.fixes["plans"]}
 
 
-@pytest.fixture(scope="module")
-def trip(tmp_path_factory: pytest.TempPathFactory) -> Trip:
+def test_every_fix_there_and_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One journey and one test: it is the longest here, and no second process must make it again."""
+    trip = made(tmp_path_factory)
+    every_remediation_that_changes_something_has_a_case(trip)
+    every_fix_is_verified_by_its_detector(trip)
+    nothing_mends_itself(trip)
+    what_can_be_put_back_is_undone_and_the_rest_says_why_not(trip)
+    the_undone_object_equals_the_original(trip)
+
+
+def made(tmp_path_factory: pytest.TempPathFactory) -> Trip:
     fleet = suffering()
     with running(fleet) as azure:
         azure.advance(LATER)
@@ -110,6 +119,7 @@ def an_engine(azure: Simulator, folder: Path) -> Engine:
                 "PATCHWRIGHT_MAX_MACHINES": "1000",
                 "PATCHWRIGHT_MAX_PERCENT": "100",
                 "PATCHWRIGHT_STORM_PERCENT": "100",
+                "PATCHWRIGHT_LARGEST_WAVE": "1000",
             }
         )
     )
@@ -173,12 +183,12 @@ def outcomes(document: dict[str, Any]) -> dict[str, str]:
     return {str(each["finding"]): str(each["outcome"]) for each in document["outcomes"]}
 
 
-def test_every_remediation_that_changes_something_has_a_case(trip: Trip) -> None:
+def every_remediation_that_changes_something_has_a_case(trip: Trip) -> None:
     acting = {id_ for id_, kind in action_classes().items() if kind is not ActionClass.ADVISE}
     assert set(trip.remediation.values()) == acting - LEFT_OUT
 
 
-def test_every_fix_is_verified_by_its_detector(trip: Trip) -> None:
+def every_fix_is_verified_by_its_detector(trip: Trip) -> None:
     """Of two clones one is mended; then the other is none any more."""
     ended = outcomes(trip.fixes)
     assert {ended[finding] for finding in trip.remediation} == {"remediated", "stale"}
@@ -186,13 +196,13 @@ def test_every_fix_is_verified_by_its_detector(trip: Trip) -> None:
     assert spared.startswith("cloned-machine:")
 
 
-def test_nothing_mends_itself(trip: Trip) -> None:
+def nothing_mends_itself(trip: Trip) -> None:
     """Else a verification would prove nothing. What is wrong stays wrong for as long."""
     found = {str(each["key"]) for each in trip.untreated["findings"]}
     assert trip.remediation.keys() - found == set()
 
 
-def test_what_can_be_put_back_is_undone_and_the_rest_says_why_not(trip: Trip) -> None:
+def what_can_be_put_back_is_undone_and_the_rest_says_why_not(trip: Trip) -> None:
     ended = outcomes(trip.undo)
     treated = [finding for finding, outcome in outcomes(trip.fixes).items() if outcome == "remediated"]
     assert {trip.remediation[finding] for finding in treated if ended.get(finding) == "undone"} == {
@@ -200,7 +210,7 @@ def test_what_can_be_put_back_is_undone_and_the_rest_says_why_not(trip: Trip) ->
     }
 
 
-def test_the_undone_object_equals_the_original(trip: Trip) -> None:
+def the_undone_object_equals_the_original(trip: Trip) -> None:
     """And it did not equal it in between."""
     assert trip.after == trip.before
     changed = {id_ for id_, was in trip.before.items() if trip.mended[id_] != was}
