@@ -75,7 +75,7 @@ def _undo(engine: Engine, command: Undo, request: UndoRequest, progress: Progres
     again = f"patchwright apply {request.run}"
     follow: tuple[tuple[str, str], ...] = (("To undo exactly this:", again),) if plans else ()
     wanted = bool(plans) and not command.dry_run
-    if wanted and _confirmed(command, document):
+    if wanted and confirmed(command, document):
         follow = ()
         teller.begin_apply(document)
         apply: Document = {
@@ -93,7 +93,7 @@ def _undo(engine: Engine, command: Undo, request: UndoRequest, progress: Progres
     return DONE if command.dry_run else _status(document, unfinished=due is not None)
 
 
-def _confirmed(command: Undo, document: Document) -> bool:
+def confirmed(command: Undo, document: Document) -> bool:
     """Whoever pipes has decided; whoever sits there has just seen the plan for the first time."""
     asked = sys.stdin.isatty() and sys.stdout.isatty() and not command.yes and not command.json
     if not asked or not any(text_at(plan, "verdict.kind") == "allow" for plan in objects(document, "plans")):
