@@ -37,6 +37,7 @@ AGENT_CACHE: Final = r"C:\Program Files\Microsoft Monitoring Agent\Agent\Health 
 FULL_CONTROL: Final = 0x1F01FF
 SYSTEM: Final = "S-1-5-18"
 ADMINISTRATORS: Final = "S-1-5-32-544"
+TRUSTED_INSTALLER: Final = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
 MODIFY: Final = 0x1301BF
 READ_AND_EXECUTE: Final = 0x1200A9
 UNHEALTHY: Final = "Error returned from unhealthy WUA agent"

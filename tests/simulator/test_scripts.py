@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from simulator import linux_scripts, windows_scripts
+from simulator import linux_scripts, windows_agent, windows_call, windows_scripts
 from simulator.guests import File, Guest, WorkerKey, sha256_of
 from simulator.outcomes import Effects, ScriptResult
 from simulator.scripts import run_script
@@ -158,7 +158,7 @@ def after(name: str, ending: str = "", text: str = "", **parameters: str) -> Pre
         injured(guest, name)
         outcome = done(guest, name, **parameters)
         if text:
-            guest.files[f"{windows_scripts.FOLDER}{STEP}{ending}".lower()] = File(text=text, written=NOW)
+            guest.files[f"{windows_call.FOLDER}{STEP}{ending}".lower()] = File(text=text, written=NOW)
             outcome = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
         return {key[0].upper() + key[1:]: value for key, value in outcome.items() if key.lower().endswith("sha256")}
 
@@ -301,7 +301,7 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
 
 def done_tls(windows: Windows) -> None:
     """As somebody else would have set it."""
-    for key, name, value in windows_scripts.TLS_SETTINGS:
+    for key, name, value in windows_agent.TLS_SETTINGS:
         windows.registry.set(key, name, value)
 
 
