@@ -27,7 +27,7 @@ from model.documents import Document, Json
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-_SUMMARY: Final = ("id", "trigger", "mode", "by", "status", "error", "started", "finished")
+_SUMMARY: Final = ("id", "trigger", "mode", "by", "undoes", "status", "error", "started", "finished")
 _COUNTED: Final = ("findings", "unknown", "plans", "outcomes")
 
 
@@ -58,7 +58,8 @@ def runs(command: Runs, hands: Hands) -> int:
     newest = sorted(found, key=lambda item: item[0], reverse=True)[: command.limit]
     if command.json:
         listed: list[Json] = [_summary(document, offline=offline) for _, document, offline in newest]
-        print_json({"pauses": pauses, "runs": listed, "next": newest[-1][0] if len(newest) == command.limit else None})
+        paused: Document = {"pauses": pauses} if pauses else {}
+        print_json({**paused, "runs": listed, "next": newest[-1][0] if len(newest) == command.limit else None})
         return DONE
     from cli.lists import write_pauses, write_runs  # noqa: PLC0415 - not for those who want JSON
     from cli.sheet import Sheet  # noqa: PLC0415
