@@ -8,21 +8,27 @@ from typing import Final
 
 import pytest
 
-from devhost.durable import Event, Instance, atoms, context_of
+from devhost.durable import Action, Event, Instance, atoms, context_of
 from devhost.host import HostThread
 from model.documents import Document
 from simulator.fleets import sample
 from simulator.options import Options
 from simulator.serve import running
-from tests.triggers.app import UNLOCKED, App, failed, the_app
+from tests.triggers.app import UNLOCKED, App, failed, objects, the_app
 
+ASKED: Final = "automation-rp-not-registered"
+ASKING: Final = f'{{"*": "act", "{ASKED}": "ask"}}'
 TASKS: Final = {Event.TASK_SCHEDULED, Event.CHILD_CREATED, Event.TIMER_CREATED}
 
 
 def asked(host: HostThread, instance: Instance, events: int) -> list[Document]:
-    """The actions that an orchestrator answers when it is shown the first `events` events."""
+    """What an orchestrator asks for when it is shown the first `events` events.
+
+    Without waits for somebody's word, which are no tasks, and without that a timer was cancelled later.
+    """
     state = json.loads(host.run(host.host.worker.invoke_json(instance.name, "context", context_of(instance, events))))
-    return [*atoms(state["actions"])]
+    tasks = [one for one in atoms(state["actions"]) if one["actionType"] != Action.WAIT_FOR_EXTERNAL_EVENT]
+    return [{name: value for name, value in one.items() if name != "isCanceled"} for one in tasks]
 
 
 def episodes(instance: Instance) -> Iterator[int]:
@@ -34,11 +40,21 @@ def episodes(instance: Instance) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """An app that has swept, planned, applied and verified, with the histories of all that; they are only read."""
+    """An app that has swept, planned, applied and verified, and asked a person, with the histories of all that.
+
+    They are only read.
+    """
     with (
         running(sample(), options=Options(retry_after=0)) as azure,
-        the_app(azure, tmp_path_factory.mktemp("applied") / "ledger.sqlite", UNLOCKED) as app,
+        the_app(
+            azure, tmp_path_factory.mktemp("applied") / "ledger.sqlite", {**UNLOCKED, "PATCHWRIGHT_MODES": ASKING}
+        ) as app,
     ):
+        app.swept(dry_run=False, states=[ASKED])
+        first, second = objects(app.get("/approvals").json, "approvals")
+        for approval, decision in ((first, "reject"), (second, "approve")):
+            app.post(f"/approvals/{approval['id']}", {"decision": decision, "reason": "for the history"})
+            app.finish()
         run = app.swept()
         assert app.post(f"/runs/{run['id']}/apply").status == 202
         app.finish()
