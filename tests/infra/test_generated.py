@@ -41,6 +41,12 @@ def test_a_role_names_each_action_and_no_wildcard(role: str) -> None:
     assert actions(role) == sorted(set(actions(role)))
 
 
+def test_the_page_of_figures_counts_the_actions() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    counted = dict(re.findall(r"^\| Patchwright (\w+)[^|]* \| (\d+)", page, re.MULTILINE))
+    assert counted == {role.partition("-")[0].title(): str(len(actions(role))) for role in ROLES}
+
+
 def test_the_reader_changes_nothing() -> None:
     assert [action for action in actions("reader-role.json") if not action.endswith("/read")] == []
 
