@@ -63,12 +63,13 @@ class _Engines:
             problems = (f"PATCHWRIGHT_LEDGER: {error}",)
         except LedgerUnreadable as error:
             problems = (str(error),)
+        # Something secret may stand in the wrong setting: its value is no business of a log or of an answer.
+        problems = tuple(_QUOTED.sub("…", problem) for problem in problems)
         for problem in problems:
             if problem not in self._told:
                 self._told.add(problem)
                 log.error("not ready", extra={"problem": problem})
-        # Something secret may stand in the wrong setting; the log is the place for it, an answer is not.
-        raise NotReady(tuple(_QUOTED.sub("…", problem) for problem in problems))
+        raise NotReady(problems)
 
 
 engine = _Engines()

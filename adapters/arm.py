@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from adapters.clients import READ_SECONDS, Clients, origin
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing
 from model.documents import Document, Json, at, text_at
+from model.secrets import without_secrets
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest, HttpResponse
@@ -50,11 +51,12 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """Code and message of an error body, shortened. Automation's are flat; the others' stand under `error`."""
+        """Code and message of an error body, shortened and without secrets. Automation's are flat; the others' stand
+        under `error`."""
         inner = self.document.get("error")
         said = inner if isinstance(inner, dict) else self.document
         parts = (text_at(said, "code"), text_at(said, "message"))
-        return ": ".join(part for part in parts if part)[:400]
+        return without_secrets(": ".join(part for part in parts if part))[:400]
 
 
 class Arm:

@@ -13,6 +13,7 @@ from adapters.sdk import Hook, Right, Sdk, answer_to
 from engine.ports import AzureUnavailable, NotFound, PermissionMissing
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import Row, Unreadable
+from model.secrets import without_secrets
 from model.times import format_time, parse_time
 
 type Result = tuple[Row, ...] | Unreadable
@@ -146,7 +147,7 @@ def _what_is_wrong(name: str, status: Json, body: Document) -> str:
     for _ in range(8):
         if not isinstance(inner, dict):
             break
-        messages.append(text_at(inner, "message"))
+        messages.append(without_secrets(text_at(inner, "message")))
         inner = inner.get("innererror")
     if missing := next((found for text in messages if (found := _TABLE.search(text))), None):
         table = missing[1] or missing[2]

@@ -18,6 +18,7 @@ from model.documents import Document, at
 from model.facts import Facts, Unreadable, run_commands_of
 from model.findings import Finding, Unknown
 from model.plans import Declined, Plan, RunScript
+from model.secrets import none_in, without_secrets
 from model.states import FailureState
 from model.times import parse_time
 
@@ -127,8 +128,8 @@ class Surveyor:
                 # One detector that stumbles over what Azure said must not hide what the others found.
                 log.exception("detector failed", extra={"state": detector.finds.value})
                 detections = [Unknown(state=detector.finds, target="", missing=f"a judgement: {error!r:.300}")]
-            findings += [with_obstacles(d, facts) for d in detections if isinstance(d, Finding)]
-            unknown += [d for d in detections if isinstance(d, Unknown)]
+            findings += [_told(with_obstacles(d, facts)) for d in detections if isinstance(d, Finding)]
+            unknown += [replace(d, missing=without_secrets(d.missing)) for d in detections if isinstance(d, Unknown)]
         return _causes_first(Survey(facts=facts, findings=tuple(findings), unknown=tuple(unknown)), states)
 
     def looks_inside(self, states: frozenset[FailureState]) -> bool:
@@ -198,6 +199,11 @@ class Surveyor:
             self.progress(f"run commands of {len(scripted)} machines")
             facts = self.estate.look_closer(facts, frozenset(map(run_commands_of, scripted)))
         return plans, [advised(one, facts) for one in declined], facts
+
+
+def _told(finding: Finding) -> Finding:
+    """The finding as it is recorded and shown: what a log or an error text brought along of a secret stays out."""
+    return replace(finding, reason=without_secrets(finding.reason), evidence=none_in(dict(finding.evidence)))
 
 
 def _as_before(facts: Facts, ours: Mapping[str, OurEdit]) -> Facts:

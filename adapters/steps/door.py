@@ -10,6 +10,7 @@ from adapters.arm import Answer
 from adapters.sdk import Hook, Right, Sdk, asked
 from engine.ports import Clock, RequestCount
 from model.documents import Document, at
+from model.secrets import without_secrets
 from model.times import format_time, parse_time
 
 
@@ -51,6 +52,8 @@ def since(door: Door, token: Document) -> timedelta:
 
 
 def escaped(text: str, most: int = 300) -> str:
-    """Text from outside for a person to read: one line, no control characters, not too long."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text.strip())
+    """Text from outside for a person to read: one line, no control characters, no secret, not too long."""
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in without_secrets(text.strip())
+    )
     return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -26,6 +26,7 @@ from model.documents import Document, Json, at, list_at, text_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE
 from model.plans import RunScript, run_command_name
 from model.resource_ids import ResourceId
+from model.secrets import none_in
 
 LOOK_AGAIN: Final = timedelta(seconds=10)
 """Azure allows twelve looks a minute at one machine, and others look too."""
@@ -188,7 +189,7 @@ def _outcome(output: str) -> Document | None:
         outcome: Json = json.loads(last.removeprefix(MARK))
     except (ValueError, RecursionError):
         return None
-    return outcome if isinstance(outcome, dict) else None
+    return none_in(outcome) if isinstance(outcome, dict) else None
 
 
 def _remove(commands: RunCommands, name: str) -> tuple[tuple[str, ...], str]:
