@@ -22,6 +22,7 @@ param publiclyReachable bool
 @description('Tags for every resource.')
 param tags Tags
 
+var container = 'packages'
 var roles = {
   blobs: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   queues: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
@@ -61,7 +62,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     }
 
     resource packages 'containers' = {
-      name: 'packages'
+      name: container
       properties: {
         publicAccess: 'None'
       }
@@ -88,4 +89,4 @@ output id string = account.id
 output name string = account.name
 
 @description('Address of the container for packages.')
-output packages string = '${account.properties.primaryEndpoints.blob}${account::blobs::packages.name}'
+output packages string = '${account.properties.primaryEndpoints.blob}${container}'
