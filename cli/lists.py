@@ -26,6 +26,8 @@ def write_runs(sheet: Sheet, runs: Sequence[tuple[Document, bool]]) -> None:
             [(f"{text_at(document, 'mode')}  ", ""), (status, _STATUS.get(status, "bold red"))],
         )
         origin = "from a folder" if offline else f"by {text_at(document, 'trigger')}"
+        if undone := shown(text_at(document, "undoes")):
+            origin += f" · undoes {undone}"
         summary = run_view(document).summary if "findings" in document else text_at(document, "error")
         sheet.line((f"{origin} · ", "dim"), shown(summary), indent=2, hang=2)
 

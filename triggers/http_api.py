@@ -293,7 +293,7 @@ def _summary(engine: Engine, run: str) -> Document | None:
     except UnreadableRecord:
         log.exception("record unreadable", extra={"run": run})
         return {"id": run, "status": "unreadable"}
-    kept = ("id", "trigger", "mode", "by", "status", "error", "started", "finished")
+    kept = ("id", "trigger", "mode", "by", "undoes", "status", "error", "started", "finished")
     counted = ("findings", "unknown", "plans", "outcomes")
     counts: Document = {name: len(listed) for name in counted if isinstance(listed := document.get(name), list)}
     head: Document = {name: document.get(name) for name in kept}

@@ -219,6 +219,7 @@ def _schemas() -> Document:
         "trigger": {"type": "string", "enum": ["timer", "alert", "http", "cli"]},
         "mode": {"type": "string", "enum": ["dry-run", "apply"]},
         "by": maybe,
+        "undoes": {"type": ["string", "null"], "description": "The run that this one undoes"},
         "status": {"type": "string", "enum": ["running", "waiting", "completed", "failed"]},
         "error": maybe,
         "started": time,
@@ -406,7 +407,6 @@ def _schemas() -> Document:
             ],
             "properties": {
                 **head,
-                "undoes": {"type": ["string", "null"], "description": "The run that this one undoes"},
                 "scope": {"type": "object"},
                 "facts": {"type": "object"},
                 "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
