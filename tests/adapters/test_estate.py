@@ -144,8 +144,8 @@ def test_a_reading_that_fails_is_unreadable_and_the_others_are_there(
     """Its collection is empty rather than short, and the reason says which request it was."""
     own.azure.order({"kind": "error", "status": 403, "code": "AuthorizationFailed", **fault})
     facts = own.facts()
-    # Two readings are asked of Resource Graph, and two of the worker groups' list.
-    twins = {Reading.MACHINES: {Reading.AGENTS}, Reading.USER_WORKERS: {Reading.SYSTEM_GROUPS}}
+    # Three readings are asked of Resource Graph, and two of the worker groups' list.
+    twins = {Reading.MACHINES: {Reading.AGENTS, Reading.CONTAINERS}, Reading.USER_WORKERS: {Reading.SYSTEM_GROUPS}}
     assert set(facts.unreadable) == {lost} | twins.get(lost, set())
     assert "403 AuthorizationFailed" in facts.unreadable[lost].what
     collections = {
