@@ -25,7 +25,7 @@ MOST_RECORDS: Final = 1_000
 """Of one page."""
 _RUNS: Final = 100
 _ANSWERS: Final = {"approve": "approved", "reject": "rejected", "expire": "expired"}
-_STEPS: Final = {
+STEPS: Final = {
     "PutDeployment": ("put-deployment", "deployment"),
     "PutSavedSearch": ("put-saved-search", "saved_search"),
     "RunScript": ("run-script", "machine"),
@@ -96,7 +96,7 @@ def _step(entry: Entry, actor: Document, plan: Document) -> Document:
     steps = list_at(plan, "plan.steps")
     step = steps[index] if isinstance(index, int) and 0 <= index < len(steps) else {}
     step = step if isinstance(step, dict) else {}
-    kind, target = _STEPS.get(text_at(step, "kind"), (text_at(step, "kind"), ""))
+    kind, target = STEPS.get(text_at(step, "kind"), (text_at(step, "kind"), ""))
     return _record(
         entry,
         "acted" if body.get("event") == "done" else "not-acted",

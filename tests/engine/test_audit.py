@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.audit import KINDS, audit, every_run, page, records
+from engine.audit import KINDS, STEPS, audit, every_run, page, records
 from engine.correlation import correlation_id
 from engine.inline import drive
 from engine.pausing import CONTROL
@@ -17,7 +17,7 @@ from engine.ports import Entry, StepFailed, StepStale
 from engine.process import undo
 from engine.undoing import UndoRequest
 from engine.wire import UnreadableRecord, document_hash, from_json, to_json
-from model.plans import Treatment
+from model.plans import Step, Treatment
 from model.states import FailureState
 from tests.builders import NOW
 from tests.engine.conftest import App
@@ -201,3 +201,8 @@ def test_every_kind_that_matters_is_read(app: App) -> None:
     entry = Entry(run="r", id="x", kind="facts", at=NOW, body={})
     assert entry.kind not in KINDS
     assert list(audit([Entry(run="r", id="x", kind="step", at=NOW, body={"event": "began"})])) == []
+
+
+def test_every_kind_of_step_has_its_name() -> None:
+    """Those of the ledger are the classes'; the trail has the run document's."""
+    assert set(STEPS) == {kind.__name__ for kind in Step.__value__.__args__}
