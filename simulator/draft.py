@@ -115,6 +115,8 @@ class Draft:
         self.workspace = f"{home}/rg-monitor/providers/Microsoft.OperationalInsights/workspaces/law-fabrikam"
         self.workspace_guid = self.guid("workspace")
         self.condition = Condition()
+        self.swaps = False
+        """True where a quarter of the Linux machines tell their VM's id in the other byte order."""
 
     def guid(self, *parts: object) -> str:
         return str(uuid.uuid5(_NAMESPACE, "/".join(str(part) for part in (self.seed, *parts))))
@@ -139,6 +141,8 @@ class Draft:
         # Azure keeps the spelling a group was made with; ids are compared without regard to it.
         group = group or ("RG-Data" if role in {"sql", "db"} else f"rg-{role}")
         vm_id = self.guid("vm", group, name)
+        # Some distributions of Linux tell their VM's id in the other byte order.
+        swapped = swapped or (system == "Linux" and self.swaps and vm_id[-1] in "048c")
         vm = Vm(
             id=f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}",
             computer=computer or (f"{name}.fabrikam.com" if system == "Windows" else name),
@@ -159,6 +163,25 @@ class Draft:
             self.workers += 1
             self.joins(vm, f"{vm.computer}_{vm.source_id}", "System", worker_seen)
         if in_scope and len(self.in_scope) < IN_SCOPE:
+            self.in_scope[vm.vm_id] = None
+        return vm
+
+    def arc_machine(self, role: str, *, connected: bool = True, in_scope: bool = True) -> Vm:
+        """A machine outside Azure; it does not count among the estate's virtual machines, and does not beat yet."""
+        name = self.name(role)
+        vm_id = self.guid("arc", name)
+        vm = Vm(
+            id=f"/subscriptions/{self.homes[0]}/resourceGroups/rg-arc/providers/Microsoft.HybridCompute/machines/{name}",
+            computer=f"{name}.fabrikam.com",
+            vm_id=vm_id,
+            source_id=self.guid("agent", "arc", name),
+            os="Windows",
+            ip=f"52.1.1.{len(self.names)}",
+            vmuuid=vm_id,
+        )
+        self.documents.append(templates.arc_machine(vm, connected=connected, changed=self.now - 9 * HOUR))
+        self.joins(vm, f"{vm.computer}_{vm.source_id}", "System")
+        if in_scope:
             self.in_scope[vm.vm_id] = None
         return vm
 

@@ -56,6 +56,7 @@ def generate(machines: int, seed: int, *, now: datetime = DEFAULT_NOW, injured: 
     if not 0 <= injured <= 0.5:
         raise ValueError(f"the injured share is from 0 to 0.5, not {injured}")
     estate = Book(machines, seed, now)
+    estate.swaps = machines >= LARGE
     _tell(estate, *(story for story in _STORIES if injured or not story.injury))
     if machines < LARGE:
         return estate.fleet(_FIRST_STATES)

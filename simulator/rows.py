@@ -29,6 +29,7 @@ def _row(table: str, vm: Vm, source_id: str, when: datetime) -> Document:
     """The columns that every table of the agent has."""
     resource_id = vm.key
     parts = resource_id.split("/")
+    outside = parts[6] == "microsoft.hybridcompute"
     return {
         "TimeGenerated": log_time(when),
         "Computer": vm.computer,
@@ -38,10 +39,10 @@ def _row(table: str, vm: Vm, source_id: str, when: datetime) -> Document:
         "SubscriptionId": parts[2],
         "ResourceGroup": parts[4],
         "Resource": parts[8],
-        "ResourceProvider": "Microsoft.Compute",
-        "ResourceType": "virtualMachines",
+        "ResourceProvider": "Microsoft.HybridCompute" if outside else "Microsoft.Compute",
+        "ResourceType": "machines" if outside else "virtualMachines",
         "VMUUID": vm.vmuuid,
-        "ComputerEnvironment": "Azure",
+        "ComputerEnvironment": "Non-Azure" if outside else "Azure",
         "Type": table,
     }
 

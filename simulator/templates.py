@@ -110,6 +110,27 @@ def virtual_machine(vm: Vm) -> Document:
     }
 
 
+def arc_machine(vm: Vm, *, connected: bool, changed: datetime) -> Document:
+    """A machine outside Azure, seen through the agent of Azure Arc; `changed` is when its connection last did."""
+    return {
+        "id": vm.id,
+        "name": vm.name,
+        "type": "Microsoft.HybridCompute/machines",
+        "location": LOCATION,
+        "tags": dict(vm.tags),
+        "properties": {
+            "status": "Connected" if connected else "Disconnected",
+            "lastStatusChange": arm_time(changed),
+            "osType": vm.os.lower(),
+            "osName": vm.os.lower(),
+            "vmUuid": vm.vm_id,
+            "displayName": vm.computer,
+            "machineFqdn": vm.computer,
+            "provisioningState": "Succeeded",
+        },
+    }
+
+
 def worker_group(account: str, name: str, kind: str) -> Document:
     return {
         "id": f"{account}/hybridRunbookWorkerGroups/{name}",

@@ -191,6 +191,21 @@ def stopped_with_another_identity(book: Book) -> None:
     book.is_spared([_ID], [vm.key], "it is stopped, which comes before its other identity")
 
 
+def cloned_since_its_last_run(book: Book) -> None:
+    """It was overwritten with another machine's image: its deployment calls who it was, and it has no self to call."""
+    first = book.machine("cell", group="rg-cell")
+    other = book.machine("cell", group="rg-cell", source_id=first.source_id, has_group=False)
+    book.lives(first)
+    schedule, was = book.weekly(), book.guid("old agent", other.id)
+    book.changes_identity(other, was, schedule.run(1) - 8 * HOUR)
+    before = Run(parts={other.id: Part(source_id=was)})
+    failed = Run(parts={other.id: Part(status="FailedToStart", source_id=was)})
+    book.deployment(f"Weekly-{other.name}", [other, book.base], schedule, [before, failed])
+    for vm in (first, other):
+        book.suffers(_CLONE, vm.key, "plan", "one SourceComputerId, two machines")
+    book.is_spared([_ID], [other.key], "the identity that it has now is not its own, which comes first")
+
+
 def rebuilt_elsewhere(book: Book) -> None:
     """Deleted some hours ago and built anew under the same name, in another group and with another identity."""
     name = book.name("build-agent")
@@ -215,6 +230,7 @@ def short_and_full_name(book: Book) -> None:
 STORIES: Final = (
     Story(5, clones_and_one_that_is_retired, injury=True),
     Story(1, stopped_with_another_identity, injury=True),
+    Story(2, cloned_since_its_last_run, injury=True),
     Story(1, rebuilt_elsewhere),
     Story(2, short_and_full_name),
 )

@@ -183,7 +183,22 @@ def rejected(book: Book) -> None:
     book.is_spared([_BLOCKED, _UNASSESSED], [vm.key], why)
 
 
+def outside_azure(book: Book) -> None:
+    """Four machines of Azure Arc: well, disconnected, silent although connected, and out of scope."""
+    well, off, quiet = book.arc_machine("plant"), book.arc_machine("plant", connected=False), book.arc_machine("plant")
+    book.lives(well)
+    book.is_spared([_SILENT, _UNASSESSED, _EXCLUDED, _BLOCKED], [well.key], "a machine outside Azure that is well")
+    _silent(book, off, 9 * HOUR)
+    book.is_spared([_SILENT, _UNASSESSED], [off.key], "it is not connected to Azure either")
+    _silent(book, quiet, 8 * HOUR)
+    book.suffers(_SILENT, quiet.key, "advice", "it is connected, its agent is silent, and no script is sent there")
+    excluded = book.arc_machine("plant", in_scope=False)
+    book.beats(excluded, since=book.since(3), solutions=_WITHOUT_UPDATES)
+    book.suffers(_EXCLUDED, excluded.key, "plan", "it beats without the solution, and the scope does not name it")
+
+
 STORIES: Final = (
+    Story(0, outside_azure, injury=True),
     Story(1, silent, injury=True),
     Story(2, silent_in_a_deployment, injury=True),
     Story(1, of_another_workspace, injury=True),
