@@ -277,6 +277,7 @@ def test_a_whole_run_puts_the_machine_back_after_the_night_that_it_missed(tmp_pa
             "PATCHWRIGHT_LEDGER": f"sqlite:{tmp_path / 'ledger.sqlite'}",
             "PATCHWRIGHT_MODES": '{"source-id-changed": "act"}',
             "PATCHWRIGHT_OPT_IN": "readd-machine",
+            "PATCHWRIGHT_STORM_PERCENT": "100",
             "DRY_RUN": "false",
         }
         engine = composition.build(Settings.from_env(environment))
