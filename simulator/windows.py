@@ -45,6 +45,7 @@ SCHEDULED: Final = "Scheduled installation"
 NOTIFY: Final = "Notify before installation"
 SERVICE_DISABLED: Final = "0x80070422"
 STORE_DAMAGED: Final = "0x80248007"
+NO_SERVER_NAMED: Final = "0x80244011"
 ACCESS_DENIED: Final = "0x80070005"
 
 _KNOWN: Final = frozenset(
@@ -185,8 +186,6 @@ class Windows:
     """What a scan ends with, whatever the service and the store are like; in the words of the machine's summary."""
     ours_to_mend: bool = False
     """Whether updates fail to install for a disabled service or a damaged store."""
-    server: str = ""
-    """The WSUS server that it names while it is well."""
 
     def set_service(self, name: str, *, start: str = "", running: bool | None = None) -> None:
         now = self.services[name]
@@ -202,6 +201,8 @@ class Windows:
         """What a scan for updates ends with; empty where it succeeds."""
         if self.services["wuauserv"].start == "Disabled":
             return f"Exception from HRESULT: {SERVICE_DISABLED}"
+        if self.registry.number(AU, "UseWUServer") == 1 and self.server is None:
+            return f"Exception from HRESULT: {NO_SERVER_NAMED}"
         if "damaged" in (self.folders.get(store) for store in STORES):
             return f"Exception from HRESULT: {STORE_DAMAGED}"
         if self.allowed(STORES[0]) & FULL_CONTROL != FULL_CONTROL:
@@ -213,12 +214,18 @@ class Windows:
         if error := self.error():
             return UNHEALTHY, error
         options = self.registry.number(AU, "AUOptions")
-        return (SCHEDULED if options in {None, 4} else NOTIFY), self.server
+        return (SCHEDULED if options in {None, 4} else NOTIFY), self.server or ""
 
     def mended_for_installing(self) -> bool:
         """Whether what kept it from installing is a matter of scripts of ours, and is mended."""
         damaged = any(self.folders.get(store, "").startswith("damaged") for store in STORES)
         return self.ours_to_mend and self.services["wuauserv"].start != "Disabled" and not damaged
+
+    @property
+    def server(self) -> str | None:
+        """The WSUS server that the policy names."""
+        held = self.registry.value(WINDOWS_UPDATE, "WUServer")
+        return str(held.value) if held else None
 
     def speaks_tls12(self) -> bool:
         enabled, disabled = (self.registry.number(TLS12_CLIENT, name) for name in ("Enabled", "DisabledByDefault"))
@@ -241,7 +248,9 @@ class Windows:
     # What the logs of a fleet tell of its machines.
 
     def shows_summary(self, setting: str, server: str, server_when_well: str) -> None:
-        self.server = server_when_well
+        if server_when_well:
+            self.registry.set(AU, "UseWUServer", 1)
+            self.registry.set(WINDOWS_UPDATE, "WUServer", server_when_well, "String")
         if setting == UNHEALTHY:
             self.fails_with(server)
             self.registry.set(AU, "AUOptions", 3)
@@ -257,6 +266,9 @@ class Windows:
             self.folders[STORES[0]] = "damaged"
         elif code == ACCESS_DENIED:
             self.lacks_store_rights()
+        elif code == NO_SERVER_NAMED:
+            self.registry.set(AU, "UseWUServer", 1)
+            self.registry.remove(WINDOWS_UPDATE, "WUServer")
         else:
             self.scan_error = text
 

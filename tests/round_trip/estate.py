@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from model.documents import Document
 from model.states import FailureState
 from simulator import rows
 from simulator.draft import DAY, HOUR, Part, Run
@@ -77,3 +78,32 @@ def _failed(book: Book, why: str, text: str) -> None:
     schedule = Schedule(every="Day", next_run=NOW + DAY - HOUR / 2, duration=2 * HOUR)
     book.deployment(f"Daily-{vm.name}", [vm], schedule, [Run(), run], system="Linux")
     book.suffers(FailureState.LINUX_RUN_FAILED, vm.key, "plan", why)
+
+
+def suffering_inside() -> Fleet:
+    """What a look inside, an operator's word or a second try is needed for."""
+    book = Book(9, 5, NOW)
+    updates.old_definitions(book)
+    updates.failed_and_recovered(book)
+    _lost_its_cache(book)
+    _asks_no_server(book)
+    return book.fleet(FailureState)
+
+
+def _lost_its_cache(book: Book) -> None:
+    """A restart does not help its agent, a new cache does."""
+    vm = book.machine("term")
+    book.beats(vm, since=book.since(6), until=NOW - 5 * HOUR)
+    book.guests[vm.key] = {"windows": {"agentCache": "damaged"}}
+    book.suffers(FailureState.NO_HEARTBEAT, vm.key, "plan", "the cache of its agent is damaged")
+
+
+def _asks_no_server(book: Book) -> None:
+    """Its policy says that it takes updates from a WSUS server, and not from which."""
+    vm = book.machine("term")
+    book.beats(vm, since=book.since(4))
+    book.is_assessed(vm, when=book.now - 30 * HOUR)
+    book.is_assessed(vm, setting=rows.UNHEALTHY, server="Exception from HRESULT: 0x80244011", offers=[])
+    policy: Document = {"SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU": {"UseWUServer": 1}}
+    book.guests[vm.key] = {"windows": {"registry": policy}}
+    book.suffers(FailureState.UPDATE_AGENT_ERROR, vm.key, "plan", "its policy names no WSUS server")

@@ -24,15 +24,15 @@ from remediations import action_classes
 from simulator.estate import Estate
 from simulator.serve import Simulator, running
 from tests.builders import ALL_OPTED_IN
-from tests.round_trip.estate import suffering
+from tests.round_trip.estate import suffering, suffering_inside
 
 LATER: Final = timedelta(days=9, hours=14)
 """In the evening, when no run is under way."""
 LEFT_OUT: Final = frozenset(
     {
-        # It costs money once more each day, and the rest of an estate that is over its cap is unknown.
+        # While a workspace is over its cap, the rest of its estate is unknown.
         "raise-daily-cap",
-        # These come after a restart that did not help, or need what an operator names or a look inside.
+        # These come after a restart that did not help, and need what an operator names, or a look inside.
         *("clear-agent-cache", "set-wsus-server", "update-signatures"),
     }
 )
@@ -106,12 +106,42 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Trip:
     return Trip(untreated=untreated, fixes=fixes, undo=undo, before=before, mended=mended, after=after)
 
 
-def an_engine(azure: Simulator, folder: Path) -> Engine:
+def test_what_needs_a_second_try_an_operator_s_word_or_a_look_inside_too(tmp_path: Path) -> None:
+    """The second sweep takes the next rung where the first one's did not help; both are undone, the later first."""
+    with running(suffering_inside()) as azure:
+        engine = an_engine(
+            azure,
+            tmp_path,
+            PATCHWRIGHT_PROBE="suspects",
+            PATCHWRIGHT_WSUS_SERVER="http://wsus.contoso.com:8530",
+            PATCHWRIGHT_ATTEMPTS="1",
+            PATCHWRIGHT_ATTEMPTS_WITHIN="P2D",
+        )
+        before = everything(azure.server.estate)
+        first = swept(engine, applies=True)
+        azure.advance(timedelta(hours=2))
+        second = swept(engine, applies=True)
+        mended = everything(azure.server.estate)
+        for run in (second, first):
+            azure.advance(timedelta(hours=2))
+            undone(engine, run["id"])
+        after = everything(azure.server.estate)
+
+    ended = {(str(each["remediation"]), str(each["outcome"])) for run in (first, second) for each in run["outcomes"]}
+    assert ended == {
+        ("restart-silent-agent", "ineffective"),
+        *((remediation, "remediated") for remediation in LEFT_OUT - {"raise-daily-cap"}),
+    }
+    assert after == before != mended
+
+
+def an_engine(azure: Simulator, folder: Path, **differently: str) -> Engine:
     """Everything may be done, to everything at once."""
     return composition.build(
         Settings.from_env(
             {
                 **azure.settings,
+                **differently,
                 "DRY_RUN": "false",
                 "PATCHWRIGHT_LEDGER": f"sqlite:{folder / 'ledger.sqlite'}",
                 "PATCHWRIGHT_MODES": '{"*": "act"}',

@@ -173,6 +173,7 @@ def injured(guest: Guest, name: str = "") -> None:
     guest.windows.refuses_tls12()
     guest.windows.lacks_rights()
     guest.windows.registry.set(AU, "UseWUServer", 1)
+    guest.windows.registry.set(WINDOWS_UPDATE, "WUServer", "http://wsus-old.contoso.com:8530", "String")
 
 
 def changed_since(name: str) -> Prepared:
