@@ -180,6 +180,7 @@ class Draft:
             vmuuid=vm_id,
         )
         self.documents.append(templates.arc_machine(vm, connected=connected, changed=self.now - 9 * HOUR))
+        self.workers += 1
         self.joins(vm, f"{vm.computer}_{vm.source_id}", "System")
         if in_scope:
             self.in_scope[vm.vm_id] = None
