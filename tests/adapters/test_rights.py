@@ -58,7 +58,7 @@ def test_a_request_needs_the_action_that_its_path_names(method: str, path: str, 
 
 def test_a_sweep_needs_nothing_that_the_reader_s_role_does_not_allow(tmp_path: Path) -> None:
     """All states at once, over an estate with so many of them that suspects are looked at closely, too."""
-    estate = generate(machines=200, seed=7, injured=0.2)
+    estate = generate(machines=120, seed=7, injured=0.2)
     with running(estate, options=Options(retry_after=0)) as azure:
         settings = Settings.from_env({**azure.settings, "PATCHWRIGHT_LEDGER": f"sqlite:{tmp_path / 'ledger'}"})
         engine = build(settings)
