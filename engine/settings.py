@@ -107,7 +107,8 @@ class Settings:
     max_probes: int = 20
     """`PATCHWRIGHT_MAX_PROBES`: most machines that one run may look into."""
     prober_client_id: str = ""
-    """`PATCHWRIGHT_PROBER_CLIENT_ID`: client id of the managed identity that looks into machines; empty: the writer's."""
+    """`PATCHWRIGHT_PROBER_CLIENT_ID`: client id of the managed identity that looks into machines; empty: the
+    writer's."""
     start_tag: str = "patchwright-start"
     """`PATCHWRIGHT_START_TAG`: a stopped VM that carries this tag, with any value but `false`, may be started for its
     next run."""
