@@ -1,8 +1,9 @@
 """`python -m tests.upgrades.make FOLDER`: what this version leaves behind, for the next versions to read.
 
 Run when a version is made, once, and committed: `test_upgrades.py` reads every folder that there is. It holds two
-ledgers, of a run that was applied and verified and of one that is only planned, both runs' documents as this version
-tells them, and the histories of every orchestration; and the rows of a ledger in Table Storage with what it held.
+ledgers, of a run that was applied and verified after one that asked a person, and of one that is only planned; both
+runs' documents as this version tells them; the histories of every orchestration; and the rows of a ledger in Table
+Storage with what it held.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from simulator.fleets import sample
 from simulator.options import Options
 from simulator.serve import running
 from tests.support.azurite import azurite_tables
-from tests.triggers.app import UNLOCKED, App, the_app
+from tests.triggers.app import UNLOCKED, App, objects, the_app
 
 NOW: Final = datetime(2026, 3, 10, 6, tzinfo=UTC)
-STATES: Final[list[Json]] = ["automation-rp-not-registered", "maintenance-window-exceeded", "source-id-changed"]
+ASKED: Final = "automation-rp-not-registered"
+ASKING: Final = f'{{"*": "act", "{ASKED}": "ask"}}'
+STATES: Final[list[Json]] = ["maintenance-window-exceeded", "source-id-changed"]
 
 
 def main(folder: Path) -> None:
@@ -39,7 +42,9 @@ def main(folder: Path) -> None:
     for name in ("applied", "planned"):
         with tempfile.TemporaryDirectory() as place, running(sample(), options=Options(retry_after=0)) as azure:
             ledger = Path(place) / "ledger.sqlite"
-            with the_app(azure, ledger, UNLOCKED) as app:
+            with the_app(azure, ledger, {**UNLOCKED, "PATCHWRIGHT_MODES": ASKING}) as app:
+                if name == "applied":
+                    answered(app)
                 run = app.swept(states=STATES)
                 if name == "applied":
                     app.post(f"/runs/{run['id']}/apply")
@@ -50,6 +55,15 @@ def main(folder: Path) -> None:
                 connection.execute("VACUUM INTO ?", (str(folder / f"{name}.sqlite"),))
     write(folder, "runs.json", documents)
     write(folder, "rows.json", rows(documents))
+
+
+def answered(app: App) -> None:
+    """A run that asks a person about two treatments, of which one is rejected and one approved."""
+    app.swept(dry_run=False, states=[ASKED])
+    first, second = objects(app.get("/approvals").json, "approvals")
+    for approval, decision in ((first, "reject"), (second, "approve")):
+        app.post(f"/approvals/{approval['id']}", {"decision": decision, "reason": "for the history"})
+        app.finish()
 
 
 def rows(documents: Document) -> Document:
