@@ -99,10 +99,11 @@ def test_a_workspace_over_its_quota_explains_the_machines_that_fell_silent_with_
     fleet = generate(150, 7)
     (quota,) = (each for each in unprobed(150, 7)["findings"] if each["state"] == "workspace-over-quota")
     beating = {str(row["_ResourceId"]) for row in fleet.logs["Heartbeat"] if str(row["Category"]) == "Direct Agent"}
+    up = ('"PowerState/running"', '"Connected"')
     running = {
         str(each["id"]).lower()
         for each in fleet.documents
-        if str(each["type"]).endswith("/virtualMachines") and '"PowerState/running"' in json.dumps(each)
+        if str(each["type"]).lower().endswith("machines") and any(word in json.dumps(each) for word in up)
     }
 
     assert quota["evidence"]["machineCount"] == len(beating & running)
