@@ -64,6 +64,9 @@ class SimulatedAzure:
         answer = None if fault and not fault.after else self._handled(call)
         if fault:
             entry["fault"] = fault.kind.value
+            if answer is not None:
+                # Carried out, whatever the caller is told.
+                entry["answered"] = answer.status
             answer = await self._befallen(fault, scope)
         if answer is None:
             entry["status"] = 0
