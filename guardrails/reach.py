@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model.documents import list_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, Deployment, Facts, Reading
 from model.plans import (
     AwaitIdentity,
@@ -39,6 +40,7 @@ def resources(plan: Plan) -> frozenset[str]:
 def machines(plan: Plan, facts: Facts) -> frozenset[str]:
     """The machines whose patching the plan changes: the one that is repaired, or all that a deployment patches.
 
+    So does a machine that a deployment names only afterwards, wherever it is.
     A machine that a deployment knows by its computer name only is `name:<computer>`. A dynamic query counts as every
     machine of the inventory that lies in its scope and has the deployment's operating system: as many as it may select.
     """
@@ -46,6 +48,7 @@ def machines(plan: Plan, facts: Facts) -> frozenset[str]:
     found = {step.machine.lower() for step in plan.steps if isinstance(step, RunScript | StartMachine)}
     if _is_machine(target):
         found.add(target)
+    found.update(*(_newly_named(step) for step in plan.steps if isinstance(step, PutDeployment)))
     if deployment := facts.deployments.get(target):
         found.update(deployment.azure_machines)
         found.update(f"name:{computer.lower()}" for computer in deployment.computer_names)
@@ -63,6 +66,14 @@ def unseen(plan: Plan, facts: Facts) -> str | None:
     return next(
         (f"{id_} is outside the inventory" for id_ in sorted(reached | scopes) if not _is_inventoried(id_, facts)), None
     )
+
+
+def _newly_named(step: PutDeployment) -> frozenset[str]:
+    before, after = (
+        {str(vm).lower() for vm in list_at(body, "properties.updateConfiguration.azureVirtualMachines")}
+        for body in (step.before, step.after)
+    )
+    return frozenset(after - before)
 
 
 def _selectable(deployment: Deployment, facts: Facts) -> frozenset[str]:

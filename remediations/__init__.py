@@ -9,7 +9,7 @@ from typing import Final
 from model.states import ActionClass
 from remediations.add_to_scope import AddToScope
 from remediations.advise_dynamic_groups import AdviseNotInDynamicGroupPreview, AdviseScheduleMissedMachines
-from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved
+from remediations.advise_failed_starts import AdviseJobLimit
 from remediations.advise_linux_pending import AdviseLinuxPending
 from remediations.advise_linux_run_failed import AdviseLinuxRunFailed
 from remediations.advise_updates import (
@@ -47,6 +47,7 @@ from remediations.rebuild_rpmdb import RebuildRpmdb
 from remediations.refresh_metadata import RefreshMetadata
 from remediations.register_automation_provider import RegisterAutomationProvider
 from remediations.remove_deleted_machine import RemoveDeletedMachine
+from remediations.replace_moved_machine import ReplaceMovedMachine
 from remediations.reregister_worker import ReregisterWorker
 from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
@@ -103,7 +104,7 @@ def remediations(
         AdviseWorkerJobLimit(),
         AdviseLinuxWorkerConflict(),
         RemoveDeletedMachine(margin=margin),
-        AdviseVmMoved(),
+        ReplaceMovedMachine(margin=margin),
         StartStoppedMachine(tag=start_tag),
         RestartUnreachableWorker(),
         ReregisterWorker(),

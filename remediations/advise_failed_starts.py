@@ -14,37 +14,6 @@ from remediations.protocol import declined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseVmMoved:
-    """Name the VM under its new resource id in the deployments that name the old one.
-
-    Effect: none; a person decides whether the VM is to be patched where it is now.
-    Declined: always, with both ids and the deployments.
-    """
-
-    id: ClassVar[str] = "advise-vm-moved"
-    fixes: ClassVar[FailureState] = FailureState.VM_MOVED
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
-
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
-        there = str(finding.evidence.get("movedTo"))
-        naming = sorted(d.name for d in facts.deployments.values() if finding.target in d.azure_machines)
-        return declined(
-            finding,
-            self.id,
-            f"the VM was moved to {there}, and {_listed(naming)} names it where it was",
-            f"In {_listed(naming)}, remove {finding.target}, add {there}, and save, at least 15 minutes before the "
-            "next run.",
-            "A dynamic group finds a VM wherever it is moved within its scope.",
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AdviseJobLimit:
     """Spread the deployments of an account that begins more jobs at once than it may.
 

@@ -99,7 +99,7 @@ def moved_away(book: Book) -> None:
     book.beats(vm, since=when + timedelta(minutes=5))
     book.is_assessed(vm)
     _misses(book, there, schedule)
-    book.suffers(_MOVED, there.key, "advice", "the deployment calls the resource id that it had before it was moved")
+    book.suffers(_MOVED, there.key, "plan", "the deployment calls the resource id that it had before it was moved")
     book.is_spared([_DELETED, _ID], [there.key], "the same vmId lives under another resource id")
     book.is_spared([_ID, FailureState.CLONED_MACHINE], [vm.key], "one machine that was moved")
 

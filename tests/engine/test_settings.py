@@ -150,7 +150,7 @@ WRONG: list[tuple[str, str]] = [
     ("PATCHWRIGHT_OPT_IN", "*"),
     # Nothing to switch on: one acts anyway, the other never.
     ("PATCHWRIGHT_OPT_IN", "register-automation-provider"),
-    ("PATCHWRIGHT_OPT_IN", "readd-machine, advise-vm-moved"),
+    ("PATCHWRIGHT_OPT_IN", "readd-machine, advise-job-limit"),
     ("SWEEP_SCHEDULE", "0 2 * * *"),
     ("SWEEP_SCHEDULE", "nightly"),
     ("SWEEP_SCHEDULE", "0 0 2 * * $(x)"),

@@ -47,6 +47,17 @@ def judged(plan: Plan, tags: dict[str, dict[str, str]], own: dict[str, str] | No
     return ExclusionTag(tag=TAG).judge(plan, Situation(facts=known, mode=Mode.ACT, by_person=True, now=NOW))
 
 
+def test_a_machine_that_a_deployment_names_only_afterwards_is_out_with_its_group() -> None:
+    """The finding is about where it was, and the tag is where it is now."""
+    gone = a_machine("web-01", group="rg-before")
+    step = PutDeployment(
+        deployment=update_deployment("Weekly"), before=a_body(machines=[gone]), after=a_body(machines=[WEB])
+    )
+    answer = judged(a_plan(step, finding=a_finding(FailureState.VM_MOVED, gone.id)), {WEBS: {TAG: "yes"}})
+    assert isinstance(answer, Refuse)
+    assert "the resource group rg-web" in answer.reason
+
+
 @pytest.mark.parametrize(
     ("tags", "own", "carrier"),
     [

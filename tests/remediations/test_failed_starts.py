@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,9 @@ from model.findings import Finding
 from model.plans import AwaitIdentity, Declined, Plan, PutDeployment, RunScript, StartMachine
 from model.states import FailureState, Impact
 from model.times import format_time
-from remediations.advise_failed_starts import AdviseJobLimit, AdviseVmMoved
+from remediations.advise_failed_starts import AdviseJobLimit
 from remediations.remove_deleted_machine import RemoveDeletedMachine
+from remediations.replace_moved_machine import ReplaceMovedMachine
 from remediations.reregister_worker import ReregisterWorker
 from remediations.restart_unreachable_worker import RestartUnreachableWorker
 from remediations.start_stopped_machine import StartStoppedMachine
@@ -41,6 +43,7 @@ from tests.remediations.bodies import bodies
 
 SQL = a_machine("sql-01", group="RG-Data")
 OTHERS = [vm("web-01"), vm("web-02")]
+OTHER_VM = "0b1e2d3c-0000-4000-8000-00000000000f"
 MACHINES = "properties.updateConfiguration.azureVirtualMachines"
 
 
@@ -115,6 +118,61 @@ class TestRemoveDeletedMachine:
         assert isinstance(then, dict)
         schedule["startTime"] = then["startTime"]
         assert same_deployment(step.before, step.after) is None
+
+
+class TestReplaceMovedMachine:
+    there = a_machine("sql-01", group="rg-new", vm_id=SQL.vm_id)
+    finding = a_finding(
+        FailureState.VM_MOVED, SQL.id, name="sql-01", evidence={"movedTo": there.arm_id, "vmId": SQL.vm_id}
+    )
+
+    def planned(self, *listed: Document, machine: Machine | None = None) -> Plan | Declined:
+        return ReplaceMovedMachine().plan(self.finding, facts(machines=[machine or self.there], bodies=listed))
+
+    def saved(self, *listed: Document) -> dict[str, list[Json]]:
+        plan = self.planned(*listed)
+        assert isinstance(plan, Plan)
+        return {
+            step.deployment.rsplit("/", 1)[-1]: list_at(step.after, MACHINES)
+            for step in plan.steps
+            if isinstance(step, PutDeployment)
+        }
+
+    def test_every_deployment_names_it_where_it_is_now_at_the_same_place(self) -> None:
+        monthly = a_body("Monthly", machines=[SQL.arm_id.upper()])
+        assert self.saved(a_body(machines=[OTHERS[0], SQL, OTHERS[1]]), monthly, a_body("Not")) == {
+            "Weekly": [OTHERS[0], self.there.arm_id, OTHERS[1]],
+            "Monthly": [self.there.arm_id],
+        }
+
+    def test_a_deployment_never_names_it_twice(self) -> None:
+        """Somebody has added its new id already; or the old one stood there in two spellings."""
+        added = a_body(machines=[self.there.arm_id.upper(), SQL])
+        assert self.saved(added, a_body("Twice", machines=[SQL, SQL.arm_id.upper()])) == {
+            "Weekly": [self.there.arm_id.upper()],
+            "Twice": [self.there.arm_id],
+        }
+
+    def test_a_deployment_that_is_over_is_left_as_it_is(self) -> None:
+        assert self.saved(a_body(machines=[SQL]), a_body("Old", machines=[SQL], enabled=False)).keys() == {"Weekly"}
+
+    @pytest.mark.parametrize(
+        "machine", [replace(there, is_arc=True), replace(there, vm_id=OTHER_VM), replace(there, id=there.id + "x")]
+    )
+    def test_what_is_not_that_vm_is_not_named(self, machine: Machine) -> None:
+        answer = self.planned(a_body(machines=[SQL]), machine=machine)
+        assert isinstance(answer, Declined)
+        assert answer.advice.steps[0] == (
+            f"In Weekly, remove {SQL.id}, add {self.there.arm_id}, and save, at least 15 minutes before the next run."
+        )
+
+    def test_the_other_byte_order_is_the_same_vm(self) -> None:
+        turned = str(uuid.UUID(bytes=uuid.UUID(SQL.vm_id).bytes_le))
+        assert isinstance(self.planned(a_body(machines=[SQL]), machine=replace(self.there, vm_id=turned)), Plan)
+
+    @pytest.mark.parametrize("over", [{"next_run": NOW + 14 * MINUTE}, {"state": "Failed"}])
+    def test_what_may_not_be_edited_is_left_alone(self, over: dict[str, Any]) -> None:
+        assert isinstance(self.planned(a_body(machines=[SQL], **over)), Declined)
 
 
 class TestStartStoppedMachine:
@@ -208,14 +266,6 @@ class TestRestartUnreachableWorker:
 
 
 class TestAdvice:
-    def test_a_moved_machine_is_to_be_named_where_it_is_now(self) -> None:
-        there = vm("sql-01", group="rg-new")
-        finding = a_finding(FailureState.VM_MOVED, SQL.id, name="sql-01", evidence={"movedTo": there})
-        answer = AdviseVmMoved().plan(finding, facts(bodies=[a_body(machines=[SQL]), a_body("Other")]))
-        assert answer.advice.steps[0] == (
-            f"In Weekly, remove {SQL.id}, add {there}, and save, at least 15 minutes before the next run."
-        )
-
     def test_deployments_that_begin_together_are_named_with_their_jobs(self) -> None:
         evidence: Document = {
             "limit": 50, "jobs": 61, "machineCount": 3, "deployments": ["Weekly"],
@@ -230,6 +280,6 @@ class TestAdvice:
     @given(st.dictionaries(st.sampled_from(["runs", "deployments", "movedTo", "lastSeen"]),
                            st.none() | st.integers() | st.lists(st.integers() | st.none())))  # fmt: skip
     def test_odd_evidence_breaks_no_advice(self, evidence: dict[str, Json]) -> None:
-        for remediation in (AdviseVmMoved(), AdviseJobLimit()):
+        for remediation in (ReplaceMovedMachine(), AdviseJobLimit()):
             finding = a_finding(remediation.fixes, SQL.id, evidence=evidence)
             assert isinstance(remediation.plan(finding, facts()), Declined)

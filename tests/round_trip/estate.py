@@ -42,6 +42,7 @@ def suffering() -> Fleet:
         windows.window_exceeded,
         starts.stopped_and_tagged,
         starts.deleted,
+        starts.moved_away,
         starts.unreachable,
         starts.purged,
         portal.silent,

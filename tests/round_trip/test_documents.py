@@ -20,6 +20,7 @@ from detectors.protocol import Detector
 from detectors.scope_excluded import ScopeExcluded
 from detectors.source_id_changed import SourceIdChanged
 from detectors.vm_deleted import VmDeleted
+from detectors.vm_moved import VmMoved
 from detectors.workspace_over_quota import WorkspaceOverQuota
 from engine.undo_plans import DoneStep, Treated, Undo, undo_plans
 from model.deployments import body_to_put
@@ -35,6 +36,7 @@ from remediations.protocol import Remediation
 from remediations.raise_daily_cap import RaiseDailyCap
 from remediations.readd_machine import ReaddMachine
 from remediations.remove_deleted_machine import RemoveDeletedMachine
+from remediations.replace_moved_machine import ReplaceMovedMachine
 from remediations.widen_maintenance_window import WidenMaintenanceWindow
 from tests.builders import (
     DAY,
@@ -106,6 +108,11 @@ def was_deleted(body: Document) -> Facts:
     )
 
 
+def was_moved(body: Document) -> Facts:
+    there = a_machine("sql-01", group="rg-new", vm_id=SQL.vm_id)
+    return replace(was_deleted(body), machines={there.id: there})
+
+
 def took_too_long(body: Document) -> Facts:
     name = text_at(body, "name")
     runs = [
@@ -141,6 +148,7 @@ def fails_for_a_package(body: Document) -> Facts:
 CASES: Final[Mapping[str, tuple[Detector, Remediation, st.SearchStrategy[Document], Callable[[Document], Facts]]]] = {
     "readd-machine": (SourceIdChanged(), ReaddMachine(), _WINDOWS_BODIES, lost_its_identity),
     "remove-deleted-machine": (VmDeleted(), RemoveDeletedMachine(), _WINDOWS_BODIES, was_deleted),
+    "replace-moved-machine": (VmMoved(), ReplaceMovedMachine(), _WINDOWS_BODIES, was_moved),
     "widen-maintenance-window": (
         MaintenanceWindowExceeded(), WidenMaintenanceWindow(), _WINDOWS_BODIES, took_too_long
     ),
