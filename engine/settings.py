@@ -122,7 +122,8 @@ class Settings:
     job_limit: int = 50
     """`PATCHWRIGHT_JOB_LIMIT`: concurrent jobs of the account: 50 with an enterprise agreement or CSP, 10
     pay-as-you-go, 5 free, 200 in government clouds."""
-    ledger: str = ""
+    # A connection string holds a key.
+    ledger: str = field(default="", repr=False)
     """`PATCHWRIGHT_LEDGER`: `sqlite:PATH`, or a Table service address or connection string; empty: the default of
     where the app runs (`AzureWebJobsStorage` in Functions, `sqlite:.patchwright/ledger.sqlite` on the command line)."""
     reader_client_id: str = ""
