@@ -55,7 +55,7 @@ def sweep(command: Sweep, hands: Hands) -> int:
     with _engine(command, hands, progress) as (engine, run):
         if command.apply and (why := engine.may_apply(command.states or ())):
             raise Failed(LOCKED if engine.settings.dry_run else stopped(why))
-        engine.kept = kept_in(command.source) | kept_diagnoses(command.diagnoses)
+        engine.sweeping.kept = kept_in(command.source) | kept_diagnoses(command.diagnoses)
         request = SweepRequest(
             run=run,
             trigger="cli",

@@ -121,6 +121,17 @@ def _prefixed(prefix: str, change: Change | None) -> Change | None:
     return Change(field=f"{prefix}.{change.field}", before=change.before, after=change.after) if change else None
 
 
+def since_the_plan(change: Change) -> str:
+    """A difference in words for people."""
+    return f"{change.field} was {short(change.before)} when the plan was made, and is {short(change.after)}"
+
+
+def short(value: Json) -> str:
+    """As much of a value as a sentence bears."""
+    text = str(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
 def target_of(step: Step) -> str:
     """The lower-case id of what a step changes or watches."""
     return _target(step).lower()

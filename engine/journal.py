@@ -169,6 +169,11 @@ class Journal:
         return {entry.about: entry.body for entry in wrote}
 
 
+def attempt_of(document: Document) -> str:
+    """In whose name an activity works: a sweep's first attempt is called like its run."""
+    return text_at(document, "attempt") or text_at(document, "run")
+
+
 def ending(attempt: str, about: Plan | Declined, outcome: Outcome, reason: str) -> Line:
     """The line that says how a finding ended; a survey writes hundreds of them at once."""
     key = about.finding.key

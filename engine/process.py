@@ -1,7 +1,7 @@
 """The process, written once: a generator that Durable Functions drives in Azure and an inline driver elsewhere.
 
-A generator here is deterministic: it sends no request and reads no clock. What happens, happens in activities (methods
-of `engine.engine.Engine`), whose answers are recorded; a wait is a durable timer. So a process survives a restart
+A generator here is deterministic: it sends no request and reads no clock. What happens, happens in activities (the
+table in `engine.engine.Engine`), whose answers are recorded; a wait is a durable timer. So a process survives a restart
 between any two steps, and lasts as long as it has to, whatever the time-out of a function.
 """
 

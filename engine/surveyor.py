@@ -81,6 +81,11 @@ class Survey:
     findings: tuple[Finding, ...]
     unknown: tuple[Unknown, ...]
 
+    def doubt(self, finding: Finding) -> Unknown | None:
+        """What keeps this reading from telling whether a finding still holds, or None where it tells."""
+        about = {"", finding.target}
+        return next((u for u in self.unknown if u.state is finding.state and u.target in about), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurEdit:

@@ -225,8 +225,8 @@ def treated(estate: Estate, steps: tuple[Step, ...], wire: Tripwire) -> Ended:
     admitted: Document = {"treatments": [{"finding": key, "steps": len(steps)}]}
     activities: Mapping[str, Callable[[Document], Document]] = {
         "second_look": lambda _: admitted,
-        "step": redelivered(engine.step),
-        "settle": redelivered(engine.settle),
+        "step": redelivered(engine.activities["step"]),
+        "settle": redelivered(engine.activities["settle"]),
     }
     drive(PROCESSES["wave"]({"run": "run", "attempt": "run", "findings": [key]}), activities, world.clock)
 

@@ -62,7 +62,7 @@ def test_a_sweep_needs_nothing_that_the_reader_s_role_does_not_allow(tmp_path: P
     with running(estate, options=Options(retry_after=0)) as azure:
         settings = Settings.from_env({**azure.settings, "PATCHWRIGHT_LEDGER": f"sqlite:{tmp_path / 'ledger'}"})
         engine = build(settings)
-        engine.survey(SweepRequest(run="20260310T060000-rights", trigger="cli").document)
+        engine.activities["survey"](SweepRequest(run="20260310T060000-rights", trigger="cli").document)
         asked = {(str(one["method"]), str(one["path"])) for one in azure.requests()}
     needed = {action_of(method, path) for method, path in asked if "/_simulator/" not in path}
     assert len(needed) > 15

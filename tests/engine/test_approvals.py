@@ -206,9 +206,9 @@ class TestAnYes:
         run = app.sweep()
         approve(app, waiting(app))
 
-        assert app.engine.take_up({"run": run, "by": "one"})["waves"] != []
-        assert app.engine.take_up({"run": run, "by": "two"})["waves"] == []
-        assert app.engine.take_up({"run": run, "by": "one"})["waves"] != [], "delivered twice"
+        assert app.engine.activities["take_up"]({"run": run, "by": "one"})["waves"] != []
+        assert app.engine.activities["take_up"]({"run": run, "by": "two"})["waves"] == []
+        assert app.engine.activities["take_up"]({"run": run, "by": "one"})["waves"] != [], "delivered twice"
 
     def test_to_all_of_a_set_is_treated_in_waves(self, app: App) -> None:
         keys = app.all_renamed(["sql-01", "sql-02", "sql-03"])
@@ -362,7 +362,7 @@ class TestApplyingByHand:
         key = app.unregistered()
         run = app.sweep()
         approve(app, waiting(app))
-        app.engine.take_up({"run": run, "by": "somebody who died"})
+        app.engine.activities["take_up"]({"run": run, "by": "somebody who died"})
 
         app.apply(run)
 
@@ -375,7 +375,7 @@ class TestTheProcess:
         app.unregistered()
         run = app.sweep()
 
-        due = app.engine.next_look({"run": run, "attempt": run, "answers": True})
+        due = app.engine.activities["next_look"]({"run": run, "attempt": run, "answers": True})
 
         assert due == {"wait": timedelta(minutes=30).total_seconds(), "listen": True}
 
@@ -384,7 +384,10 @@ class TestTheProcess:
         run = app.sweep()
         approve(app, waiting(app))
 
-        assert app.engine.next_look({"run": run, "attempt": run, "answers": True}) == {"wait": 0.0, "listen": True}
+        assert app.engine.activities["next_look"]({"run": run, "attempt": run, "answers": True}) == {
+            "wait": 0.0,
+            "listen": True,
+        }
 
     def test_of_one_who_cannot_be_woken_ends_without_waiting(self, app: App) -> None:
         """The command line: what is verified is verified, and the run stays `waiting`."""

@@ -196,11 +196,11 @@ def test_a_run_that_was_surveyed_is_not_planned_anew() -> None:
     """The plan that was recorded is the plan, however the world looks when the survey is delivered again."""
     app = injured()
     request: Document = {"run": "run", "trigger": "timer", "dryRun": False}
-    first = app.engine.survey(request)
+    first = app.engine.activities["survey"](request)
     plans = app.document("run")["plans"]
     app.world.registrations = dict.fromkeys(app.world.registrations, "Registered")
 
-    assert app.engine.survey(request) == first
+    assert app.engine.activities["survey"](request) == first
     assert app.document("run")["plans"] == plans
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -37,8 +37,7 @@ class Granted:
 def the_app(**roles: Any) -> tuple[App, Granted]:
     app = App()
     rights = Granted(roles={SCOPE: roles["subscription"], **roles.get("others", {})})
-    app.engine.rights = rights
-    app.engine.preflight.rights = rights
+    app.engine = replace(app.engine, rights=rights)
     return app, rights
 
 

@@ -165,7 +165,7 @@ def test_a_dry_run_and_a_locked_app_look_inside_where_that_is_allowed(probed: Pr
 
 def test_where_nobody_is_suspected_nothing_is_read_twice(app: App) -> None:
     app.set(probe="suspects")
-    app.engine.prober = FakeProber(clock=app.clock)
+    app.engine = replace(app.engine, prober=FakeProber(clock=app.clock))
 
     app.sweep()
 
@@ -293,7 +293,10 @@ def test_a_diagnosis_that_somebody_hands_in_counts_and_nobody_looks_again(probed
     probed.has("web-02")
     record = '{"RuleId": "WUServiceRunningCheck", "CheckResult": "Failed", "CheckResultMessageId": ""}'
     probed.set(probe="suspects")
-    probed.app.engine.kept = {a_machine("web-01").id.upper(): an_answer(clk="F:400s"), a_machine("web-02").id: record}
+    probed.app.engine.sweeping.kept = {
+        a_machine("web-01").id.upper(): an_answer(clk="F:400s"),
+        a_machine("web-02").id: record,
+    }
 
     probed.app.sweep()
 
@@ -308,7 +311,7 @@ def test_a_diagnosis_that_somebody_hands_in_counts_and_nobody_looks_again(probed
 
 def test_what_is_handed_in_and_cannot_be_read_is_unreadable(probed: Probed) -> None:
     probed.set(probe="never")
-    probed.app.engine.kept = {a_machine("web-01").id: "Access is denied."}
+    probed.app.engine.sweeping.kept = {a_machine("web-01").id: "Access is denied."}
 
     probed.app.sweep()
 
@@ -316,7 +319,7 @@ def test_what_is_handed_in_and_cannot_be_read_is_unreadable(probed: Probed) -> N
 
 
 def test_what_was_handed_in_before_a_repair_does_not_verify_it(probed: Probed) -> None:
-    probed.app.engine.kept = {a_machine("web-01").id: RESTARTS.text}
+    probed.app.engine.sweeping.kept = {a_machine("web-01").id: RESTARTS.text}
     probed.prober.says["web-01"] = ProbeAnswered(text=an_answer())
 
     run = probed.app.sweep()

@@ -40,7 +40,7 @@ class TestADryRun:
     def test_is_what_a_request_is_that_does_not_say_otherwise(self, app: App) -> None:
         app.unregistered()
 
-        app.engine.survey({"run": "r", "trigger": "timer"})
+        app.engine.activities["survey"]({"run": "r", "trigger": "timer"})
 
         assert app.document("r")["mode"] == "dry-run"
 

@@ -82,7 +82,7 @@ def a_later_edit(app: App, run: str, key: str, *, duration: str) -> str:
     app.engine.journal.record(run, line)
     assert app.activities["step"]({"run": run, "attempt": run, "finding": finding.key, "index": 0}) == {}
     app.activities["settle"]({"run": run, "attempt": run, "finding": finding.key})
-    app.engine.close({"run": run})
+    app.engine.activities["close"]({"run": run})
     return finding.key
 
 
