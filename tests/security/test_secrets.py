@@ -23,6 +23,7 @@ from cli.view import run_view
 from engine.settings import Settings
 from model.documents import Document, Json
 from model.secrets import HIDDEN
+from model.states import Mode
 from simulator import app as simulated
 from simulator.app import SimulatedAzure
 from simulator.fleet import Fleet
@@ -31,6 +32,8 @@ from simulator.options import Options
 from simulator.serve import running
 from simulator.web import Answer, Call
 from tests.cli.test_sweep import objects
+from tests.round_trip.estate import suffering
+from tests.support.modes import few
 from tests.triggers.app import JSON, UNLOCKED, App, the_app
 
 CANARY: Final = "Q2FuYXJ5"
@@ -49,6 +52,7 @@ SETTINGS: Final = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={CANARY}",
     "AZURE_CLIENT_SECRET": CANARY,
 }
+MODES: Final = json.dumps({**json.loads(few(Mode.ACT)), "linux-run-failed": "observe"})
 WITH_KEYS: Final = {"x-functions-key": FUNCTION_KEY, "Authorization": f"Bearer {TOKEN}", "Cookie": f"s={CANARY}"}
 
 
@@ -101,12 +105,12 @@ def telling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulated, "_response", tells)
 
 
-def with_secrets_in_logs(fleet: Fleet) -> Fleet:
-    """Machines whose complaints hold a password."""
+def complaining() -> Fleet:
+    """An estate in which jobs and machines complain with passwords."""
+    fleet = suffering()
     for document in fleet.documents:
-        job = document.get("output")
-        if isinstance(job, str):
-            document["output"] = f"{job}\n{SAID}"
+        if isinstance(output := document.get("output"), str):
+            document["output"] = output.replace("Failed to fetch", SAID).replace("error:", f"{SAID} error:")
     return fleet
 
 
@@ -136,7 +140,7 @@ def test_a_run_keeps_and_tells_no_secret(
     """
     ledger = tmp_path / "ledger"
     ledger.mkdir()
-    with running(with_secrets_in_logs(sample()), options=Options(retry_after=0)) as azure:
+    with running(complaining(), options=Options(retry_after=0)) as azure:
         azure.order(
             {
                 "kind": "error",
@@ -147,7 +151,7 @@ def test_a_run_keeps_and_tells_no_secret(
             {"kind": "query-fails", "status": 400, "code": "BadArgumentError", "nth": [2]},
             {"kind": "error", "status": 400, "code": "Bad", "method": "PUT", "path": "softwareUpdateConfigurations"},
         )
-        with the_app(azure, ledger / "l.sqlite", {**UNLOCKED, **SETTINGS}) as app:
+        with the_app(azure, ledger / "l.sqlite", {**UNLOCKED, **SETTINGS, "PATCHWRIGHT_MODES": MODES}) as app:
             answers = [said(app, path) for path in ("/health", "/states", "/runs?code=" + FUNCTION_KEY)]
             started = app.send("POST", "/sweeps", b'{"dry_run": false}', {**JSON, **WITH_KEYS})
             app.finish()
@@ -159,6 +163,7 @@ def test_a_run_keeps_and_tells_no_secret(
     assert any(f"Bearer {TOKEN}" == header for header in signed_in), "no token was sent at all"
     assert HIDDEN in told, "nothing of what Azure said was told"
     assert objects(run, "outcomes")
+    assert HIDDEN in json.dumps(run["findings"]), "no finding quotes what a job said"
     for what in (told, kept(ledger), logged(), shown(run), "".join(capsys.readouterr())):
         assert CANARY not in what
 
