@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,11 +28,14 @@ from model.resource_ids import InvalidResourceId, ResourceId, subscription_of
 from model.times import format_time
 
 NEWEST_OF: Final[Mapping[str, str]] = {
-    "Update": "SourceComputerId, UpdateID, Product, ProductArch, Title",
-    "UpdateSummary": "SourceComputerId",
+    "Update": "SourceComputerId, UpdateID, Product, ProductArch, ProductVersion, Title, UpdateState",
+    # What a machine said when it was last well tells of its server, which it does not name while it is unwell.
+    "UpdateSummary": "SourceComputerId, WindowsUpdateSetting",
     "UpdateRunProgress": "CorrelationId, SourceComputerId, UpdateId, InstallationStatus",
 }
 """By table, the columns of which the newest row is kept."""
+OLDEST_OF: Final = frozenset({"Update"})
+"""Tables of which the oldest row is kept, too: since when an update is needed."""
 EVERY_OF: Final[Mapping[str, str]] = {
     "Event": 'TimeGenerated > ago(7d) and EventLog in~ ("Operations Manager", "Microsoft-SMA/Operational", "System")',
     "Operation": "TimeGenerated > ago(7d)",
@@ -280,6 +283,13 @@ class _Documents:
             yield from self.arm.all_of(f"/subscriptions/{subscription}/providers/Microsoft.HybridCompute/machines")
 
 
+def _together(answers: Sequence[list[Row] | None]) -> list[Row] | None:
+    """All rows, each once; None where an answer is missing."""
+    if None in answers:
+        return None
+    return list({json.dumps(row, sort_keys=True): row for rows in answers for row in rows or ()}.values())
+
+
 class _Logs:
     """The `logs` folder: one file for each table that the workspace has."""
 
@@ -297,8 +307,12 @@ class _Logs:
         self._save("Heartbeat", self._beats(guid))
         since = f"TimeGenerated > datetime({format_time(self.now - self.estate.lookback)})"
         for table, columns in NEWEST_OF.items():
-            query = f"{table} | where {since} | summarize arg_max(TimeGenerated, *) by {columns}"
-            self._save(table, iter([self._asked(guid, {table: query})]))
+            ends = ("arg_max", "arg_min") if table in OLDEST_OF else ("arg_max",)
+            answers = [
+                self._asked(guid, {table: f"{table} | where {since} | summarize {end}(TimeGenerated, *) by {columns}"})
+                for end in ends
+            ]
+            self._save(table, iter([_together(answers)]))
         for table, only in EVERY_OF.items():
             self._save(table, iter([self._asked(guid, {table: f"{table} | where {only}"})]))
 
@@ -309,22 +323,28 @@ class _Logs:
             end = min(start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1), self.now)
             days.append((start, end))
             start = end
-        since = format_time(self.now - self.estate.lookback)
-        first = f"Heartbeat | where TimeGenerated > datetime({since}) | summarize arg_min(TimeGenerated, *) by {_BEAT}"
-        firsts = self._asked(guid, {"first beats": first})
+        # Since when an agent beats is asked of the last day as well.
+        since = {"first beats": self.now - self.estate.lookback, "first beats of a day": self.now - timedelta(days=1)}
+        first = "Heartbeat | where TimeGenerated > datetime({}) | summarize arg_min(TimeGenerated, *) by " + _BEAT
+        firsts = _together([self._asked(guid, {name: first.format(format_time(when))}) for name, when in since.items()])
         if firsts is None:
             yield None
             return
         for start, end in days:
-            # Half open, so that a beat at midnight belongs to one day; what came this very moment is seen too.
-            until = f"TimeGenerated <{'=' if end == self.now else ''} datetime({format_time(end)})"
-            within = f"TimeGenerated >= datetime({format_time(start)}) and {until}"
+            # Half open, so that a beat at midnight belongs to one day; what a clock stamps that is ahead is of today.
+            until = "" if end == self.now else f" and TimeGenerated < datetime({format_time(end)})"
+            within = f"TimeGenerated >= datetime({format_time(start)}){until}"
             newest = f"Heartbeat | where {within} | summarize arg_max(TimeGenerated, *) by {_BEAT}"
             rows = self._asked(guid, {f"beats of {start:%Y-%m-%d}": newest})
             if rows is None:
                 yield None
                 return
-            first_today = [r for r in firsts if format_time(start) <= str(r.get("TimeGenerated")) < format_time(end)]
+            last = end == self.now
+            first_today = [
+                row
+                for row in firsts
+                if (when := str(row.get("TimeGenerated"))) >= format_time(start) and (last or when < format_time(end))
+            ]
             # The first beat of a day may be its newest too.
             yield list({json.dumps(row, sort_keys=True): row for row in [*rows, *first_today]}.values())
 
