@@ -21,7 +21,7 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 # The programs of bench/; what they share and what they start themselves is no benchmark of its own.
 BENCHMARKS := $(filter-out __init__ floor ground_truth measure,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: help setup demo test check scan bench ground-truth golden serve package docs lock clean
+.PHONY: help setup demo test check audit fuzz scan bench ground-truth golden serve package docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -44,6 +44,13 @@ check: setup ## formatting, lint, types, import contracts, generated docs and lo
 	$(PYTHON) -m tools.lock --check
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	tools/bicep-lint
+
+audit: .venv/.stamp-scan ## what is pinned, held against the known vulnerabilities; needs the internet, and fails without it
+	.venv/scan/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt
+	.venv/scan/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-dev.txt
+
+fuzz: .venv/.stamp-python ## the running app asked what its OpenAPI description allows, and what not; `FUZZ="--seed 1"`
+	$(PYTHON) -m tests.security.fuzzing $(FUZZ)
 
 scan: .venv/.stamp-scan ## the templates judged by checkov, from an environment of its own
 	$(PYTHON) -m tools.scan
