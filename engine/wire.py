@@ -77,6 +77,13 @@ class UnreadableRecord(Exception):
     """A stored value is not of this version's shape; it was edited by hand or written by another version."""
 
 
+class PlanChanged(UnreadableRecord):
+    """A saved plan is not the one that was recorded: somebody changed it since, and nobody has reviewed what it is now.
+
+    It has a shape that could be applied; it is not.
+    """
+
+
 type Storable = Finding | Unknown | Advice | Declined | Treatment
 
 
@@ -96,13 +103,13 @@ def from_json[T: Storable](kind: type[T], document: Document) -> T:
     """The value that `to_json` wrote.
 
     Raises:
-        UnreadableRecord: the document has another shape, and the message says where; or a plan in it is not the one
-            that was written.
+        UnreadableRecord: the document has another shape, and the message says where.
+        PlanChanged: the plan in it is not the one that was written.
     """
     if kind is Treatment and _HASH in document:
         said, document = document[_HASH], {name: value for name, value in document.items() if name != _HASH}
         if said != document_hash(document.get("plan")):
-            raise UnreadableRecord("Treatment: the plan is not the one that was recorded: it was changed since")
+            raise PlanChanged("the saved plan is not the one that was recorded: it was changed since")
     from cattrs import transform_error  # noqa: PLC0415 - as above
     from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, StructureHandlerNotFoundError  # noqa: PLC0415
 

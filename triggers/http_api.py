@@ -302,10 +302,15 @@ def _summary(engine: Engine, run: str) -> Document | None:
 
 def _document(engine: Engine, req: func.HttpRequest) -> Document:
     from engine.ports import MAX_RUN_ID  # noqa: PLC0415 - as above
+    from engine.wire import PlanChanged  # noqa: PLC0415 - as above
 
     run = req.route_params.get("id", "")
     known = 0 < len(run.encode("utf-8", "surrogatepass")) <= MAX_RUN_ID
-    document = engine.document(run) if known else None
+    try:
+        document = engine.document(run) if known else None
+    except PlanChanged as error:
+        log.exception("plan changed", extra={"run": run})
+        raise Problem(409, f"{error}; nothing of this run is shown or applied; a new sweep makes a new plan") from error
     if document is None:
         raise Problem(404, "there is no such run", field="id")
     return document

@@ -67,7 +67,7 @@ def _paths() -> Document:
                 "operationId": "get_run",
                 "summary": "The run document",
                 "parameters": [run],
-                "responses": {"200": _answer("Run", "The run"), **_refs(401, 404, 500, 503)},
+                "responses": {"200": _answer("Run", "The run"), **_refs(401, 404, 409, 500, 503)},
             }
         },
         "/runs/{id}/apply": {
@@ -531,7 +531,7 @@ _PROBLEMS = {
     401: "The function key is missing or wrong (said by Azure Functions, without a body)",
     404: "There is no such run, or no such approval",
     409: "The `DRY_RUN` lock or the kill switch forbids it, it was answered already or too late, it is about another "
-    "plan, or the run is still under way",
+    "plan, the run is still under way, or a saved plan was changed since it was recorded",
     413: "The body is larger than 1 MiB",
     415: "The content type is not JSON",
     422: "The request names something that the run does not have; `field` says where",

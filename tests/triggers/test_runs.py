@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -160,6 +162,27 @@ def test_a_plan_from_an_older_world_is_stale_and_names_the_field(unlocked: App, 
     assert writes(azure) == []
 
 
+def test_a_plan_that_somebody_changed_in_the_ledger_is_refused_in_words(
+    unlocked: App, azure: Simulator, tmp_path: Path
+) -> None:
+    """Nobody has reviewed what it says now: it is not shown as the plan of the run, not applied, and not undone."""
+    run = unlocked.swept(states=["maintenance-window-exceeded"])
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        changed = ledger.execute("UPDATE entries SET body = replace(body, 'PT3H', 'PT6H') WHERE kind = 'plan'")
+        assert changed.rowcount == 1
+
+    answers = [
+        unlocked.get(f"/runs/{run['id']}"),
+        unlocked.post(f"/runs/{run['id']}/apply"),
+        unlocked.post(f"/runs/{run['id']}/undo"),
+    ]
+
+    assert [answer.status for answer in answers] == [409] * 3
+    assert all("it was changed since" in text_at(answer.json, "detail") for answer in answers)
+    unlocked.finish()
+    assert writes(azure) == []
+
+
 def test_a_run_is_there_after_the_app_has_restarted(azure: Simulator, tmp_path: Path) -> None:
     """A plan saved by one process of the app is applied by the next one."""
     with the_app(azure, tmp_path / "ledger.sqlite", UNLOCKED) as app:
@@ -172,8 +195,9 @@ def test_a_run_is_there_after_the_app_has_restarted(azure: Simulator, tmp_path: 
         assert set(outcomes(app.run(str(run["id"]))).values()) == {"remediated"}
 
 
-def test_the_audit_trail_comes_a_page_at_a_time(unlocked: App) -> None:
+def test_the_audit_trail_comes_a_page_at_a_time(unlocked: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every decision of a run with its actor and reason; what Azure called the write that was made."""
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
     run = str(unlocked.swept(states=["automation-rp-not-registered"])["id"])
     unlocked.send("POST", f"/runs/{run}/apply", headers={"x-ms-client-principal-name": "bea@example.com"})
     unlocked.finish()
