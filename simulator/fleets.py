@@ -1,8 +1,8 @@
 """Simulated estates: any number of machines, reproducible from a seed, with injuries, decoys and the truth about both.
 
-Small estates tell the first stories of `simulator/stories/` once, as far as their machines reach. From a hundred machines
-on they tell of every failure state, and of ten seeds three have something wrong with the workspace, too; the largest tell
-each story more often, in proportion.
+Small estates tell the first stories of `simulator/stories/` once, as far as their machines reach. From a hundred
+machines on they tell of every failure state, and of ten seeds three have something wrong with the workspace, too; the
+largest tell each story more often, in proportion.
 """
 
 from __future__ import annotations
