@@ -74,6 +74,11 @@ class Journal:
         """The plans of a run, by the key of their finding."""
         return {e.about: from_json(Treatment, e.body) for e in self.ledger.entries(run, kinds=frozenset({"plan"}))}
 
+    def plan(self, run: str, key: str) -> Plan:
+        """The plan of one finding: of many, reading all for the sake of one is what takes the time."""
+        (entry,) = self.ledger.entries(run, about=key, kinds=frozenset({"plan"}))
+        return from_json(Treatment, entry.body).plan
+
     def case(self, run: str, key: str, attempt: str) -> Case:
         """The present try at a finding, from its own lines of the ledger."""
         entries = self.ledger.entries(run, about=key)

@@ -178,7 +178,7 @@ class Treating:
         taken = {line.about for line in lines if line.kind == "treatment" and line.body.get("by") == attempt}
         over = {line.about for line in lines if line.kind == "applied" or line.id == f"outcome:{attempt}:{line.about}"}
         others = taken - over - {plan.finding.key}
-        return [plan, *(self.journal.saved(run)[key].plan for key in sorted(others))] if others else [plan]
+        return [plan, *(self.journal.plan(run, key) for key in sorted(others))]
 
     def settle(self, document: Document) -> Document:
         """After the last step: when to verify, or how it failed. Gives the leases back."""
