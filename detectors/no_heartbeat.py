@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from detectors.inside import found_without
+from detectors.inside import amiss, found_without
 from detectors.log_machines import Reporters
 from detectors.protocol import unreadable
 from detectors.running import changed_at, may_run, runs
@@ -99,5 +99,6 @@ class NoHeartbeat:
                 "lastBeat": format_time(last),
                 "sourceComputerId": row.get("SourceComputerId"),
                 "newerAgentBeats": bool(row.get("NewerBeat")),
+                "agentService": amiss(facts, machine.id, "monitoring-agent-running"),
             },
         )

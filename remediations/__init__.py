@@ -34,6 +34,7 @@ from remediations.advise_workspace import AdviseUpdatesSolutionMissing, AdviseWo
 from remediations.clean_package_cache import CleanPackageCache
 from remediations.clear_agent_cache import AdviseSilentAgent, ClearAgentCache
 from remediations.configure_packages import ConfigurePackages
+from remediations.enable_agent import EnableAgent
 from remediations.enable_tls12 import EnableTls12
 from remediations.exclude_package import ExcludePackage
 from remediations.fix_dependencies import FixDependencies
@@ -87,6 +88,7 @@ def remediations(
         AddToScope(),
         RestartSilentAgent(),
         ClearAgentCache(),
+        EnableAgent(),
         AdviseSilentAgent(),
         RestartAgentToAssess(),
         AdviseCrossTenant(),

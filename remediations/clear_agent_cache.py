@@ -11,6 +11,7 @@ from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
 from model.states import ActionClass, FailureState, Impact
 from remediations.advice import RETIRED, AdviceOnly, where
+from remediations.enable_agent import hopeless
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
 from remediations.protocol import declined
 
@@ -23,8 +24,9 @@ class ClearAgentCache:
 
     Effect: HealthService stops; `Health Service State` in the agent's folder gets another name; HealthService starts.
     Nothing is deleted. Once a day at most. Monitoring is without data for some minutes.
-    Declined: it is not a running Windows VM of Azure with a ready guest agent. On the machine: the agent is not
-    installed, its service is disabled, which somebody wanted, or there is no cache.
+    Declined: it is not a running Windows VM of Azure with a ready guest agent; a look inside, or the script on the
+    machine, finds the agent not installed, or its service disabled, which somebody wanted. On the machine: there is no
+    cache.
     Risk: an agent that an Operations Manager manages loads all its management packs again.
     Verified: the machine beats again.
     Undo: the folder gets its name back; what the agent built since is renamed in its turn.
@@ -42,7 +44,7 @@ class ClearAgentCache:
         return frozenset({finding.target})
 
     def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
-        if why := unfit(finding, facts, os="Windows"):
+        if why := hopeless(finding) or unfit(finding, facts, os="Windows"):
             return declined(finding, self.id, why)
         machine = facts.machines[finding.target]
         return Plan(

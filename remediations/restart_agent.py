@@ -12,6 +12,7 @@ from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
 from model.states import ActionClass, FailureState, Impact
 from remediations.advice import RETIRED
+from remediations.enable_agent import hopeless
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
 from remediations.protocol import declined
 
@@ -33,7 +34,7 @@ class _Restart(ABC):
         return frozenset({finding.target})
 
     def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
-        if why := unfit(finding, facts):
+        if why := hopeless(finding) or unfit(finding, facts):
             return declined(finding, self.id, why, *_by_hand(finding, facts))
         machine = facts.machines[finding.target]
         windows = machine.os.lower() == "windows"
@@ -67,8 +68,8 @@ class RestartSilentAgent(_Restart):
 
     Effect: `HealthService` on Windows, `omsagent` on Linux, restarts; nothing else on the machine is touched, its start
     type and its configuration among that. Monitoring is without data for a minute.
-    Declined: it is not a running VM of Azure with a ready guest agent. On the machine: the agent is not installed, or
-    its service is disabled, which somebody wanted.
+    Declined: it is not a running VM of Azure with a ready guest agent; a look inside, or the script on the machine,
+    finds the agent not installed, or its service disabled, which somebody wanted.
     Risk: what would have been collected meanwhile is missing from the logs.
     Verified: the machine beats again.
     Undo: none is needed: the agent runs as it did.

@@ -11,6 +11,7 @@ from model.plans import RunScript
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "linux/restore-rpmdb.sh": ("StepId", "LockSeconds"),
     "windows/restore-agent-cache.ps1": ("StepId", "Sha256"),
+    "windows/restore-agent-service.ps1": ("StepId", "Sha256"),
     "windows/restore-machine-keys.ps1": ("StepId", "ParentSha256", "KeysSha256"),
     "windows/restore-registry.ps1": ("StepId", "Sha256"),
     "windows/restore-store-rights.ps1": ("StepId", "Sha256"),

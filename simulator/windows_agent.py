@@ -107,6 +107,43 @@ def restore_agent_cache(call: Call) -> Fields:
     return "restored", {"sha256": hash_, "repeated": repeated}
 
 
+def enable_agent(call: Call) -> Fields:
+    guest = call.guest
+    if not guest.agent_start:
+        refuse("agent-not-installed")
+    repeated = call.has(".done")
+    times = json.loads(call.read(".json"))["times"] if call.has(".json") else 0
+    if guest.agent_start == "Disabled":
+        if repeated:
+            if times >= 2:
+                refuse("disabled-again-twice")
+            call.remove(".json", ".done")
+            repeated = False
+        if not call.has(".json"):
+            state = "Running" if guest.running else "Stopped"
+            was = {"service": "HealthService", "startMode": "Disabled", "state": state, "times": times + 1}
+            call.write(".json", json.dumps(was))
+        guest.agent_start = "Automatic"
+    elif not call.has(".json"):
+        refuse("not-disabled")
+    if not guest.running:
+        call.restart_agent()
+    call.write(".done")
+    return "enabled", {**call.recorded(), "previous": json.loads(call.read(".json")), "repeated": repeated}
+
+
+def restore_agent_service(call: Call) -> Fields:
+    record, hash_, repeated = call.record_to_undo()
+    start = {"Auto": "Automatic"}.get(text_at(record, "startMode"), text_at(record, "startMode"))
+    if record.get("service") != "HealthService" or start not in {"Automatic", "Manual", "Disabled"}:
+        refuse("not-a-service-record")
+    if record.get("state") != "Running":
+        call.guest.running = False
+    call.guest.agent_start = start
+    call.undone(repeated=repeated)
+    return "restored", {"sha256": hash_, "repeated": repeated}
+
+
 def resync_clock(call: Call) -> Fields:
     windows = call.guest.windows
     if "W32Time" not in windows.services:

@@ -28,6 +28,7 @@ _STEP: Final = {"StepId": _STEP_ID}
 _UNDO: Final = {"StepId": _STEP_ID, "Sha256": _SHA256}
 SCRIPTS: Final[Mapping[str, _Script]] = {
     "clear-agent-cache": _Script(body=agent.clear_agent_cache, parameters=_STEP),
+    "enable-agent": _Script(body=agent.enable_agent, parameters=_STEP),
     "enable-tls12": _Script(body=agent.enable_tls12, parameters=_STEP),
     "grant-machine-keys": _Script(body=agent.grant_machine_keys, parameters=_STEP),
     "grant-update-store": _Script(body=updates.grant_update_store, parameters=_STEP),
@@ -36,6 +37,7 @@ SCRIPTS: Final[Mapping[str, _Script]] = {
     "reset-worker-key": _Script(body=agent.reset_worker_key, parameters=_STEP),
     "restart-agent": _Script(body=agent.restart_agent, parameters=_STEP),
     "restore-agent-cache": _Script(body=agent.restore_agent_cache, parameters=_UNDO),
+    "restore-agent-service": _Script(body=agent.restore_agent_service, parameters=_UNDO),
     "restore-machine-keys": _Script(
         body=agent.restore_machine_keys, parameters={**_STEP, "ParentSha256": _SHA256, "KeysSha256": _SHA256}
     ),

@@ -13,6 +13,7 @@ from tree_sitter import Language, Node, Parser
 from model.plans import Plan, RunScript
 from model.states import FailureState
 from remediations.clear_agent_cache import ClearAgentCache
+from remediations.enable_agent import EnableAgent
 from remediations.grant_update_store import GrantUpdateStore
 from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
@@ -79,6 +80,8 @@ def windows_update_plans() -> list[Plan]:
     answers.append(wsus.plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=unresolved), world))
     answers.append(UpdateSignatures().plan(a_finding(FailureState.KB2267602_MISSING, web.id), world))
     answers.append(ClearAgentCache().plan(a_finding(FailureState.NO_HEARTBEAT, web.id), world))
+    off = a_finding(FailureState.NO_HEARTBEAT, web.id, evidence={"agentService": "disabled"})
+    answers.append(EnableAgent().plan(off, world))
     rescan = {"action": "rescan", "phase": "scan", "code": "", "meaning": ""}
     answers.append(RescanUpdates().plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=rescan), world))
     plans = [answer for answer in answers if isinstance(answer, Plan)]
@@ -218,6 +221,11 @@ def test_the_key_is_exported_before_it_is_removed_and_a_user_worker_stops_both()
         ("set-reboot-policy", ["PartOfDomain", "'CcmExec'", "WriteAllText($file", "New-ItemProperty", "-Path $mark"]),
         ("start-update-service", ["'DisableWindowsUpdateAccess'", "WriteAllText($file", "Set-Service", "-Path $mark"]),
         ("reset-update-store", [".IsBusy", "WriteAllText($file", "Stop-Service", "Move-Item", "-Path $mark"]),
+        (
+            "enable-agent",
+            ["'disabled-again-twice'", "WriteAllText($file", "Set-Service", "Start-Service", "-Path $mark"],
+        ),
+        ("restore-agent-service", ["-ne $Sha256", "Set-Service", "-Destination $undone"]),
         ("clear-agent-cache", ["'Disabled'", "WriteAllText($file", "Stop-Service", "Move-Item", "-Path $mark"]),
         ("restore-agent-cache", ["-ne $Sha256", "Stop-Service", "Move-Item", "-Destination $undone"]),
         ("grant-update-store", ["-lt 1073741824", "'foreign-owner'", "'deny-entry'", "/save $file", "$store /grant"]),

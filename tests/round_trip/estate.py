@@ -87,6 +87,7 @@ def suffering_inside() -> Fleet:
     updates.old_definitions(book)
     updates.failed_and_recovered(book)
     _lost_its_cache(book)
+    _was_disabled(book)
     _asks_no_server(book)
     return book.fleet(FailureState)
 
@@ -97,6 +98,14 @@ def _lost_its_cache(book: Book) -> None:
     book.beats(vm, since=book.since(6), until=NOW - 5 * HOUR)
     book.guests[vm.key] = {"windows": {"agentCache": "damaged"}}
     book.suffers(FailureState.NO_HEARTBEAT, vm.key, "plan", "the cache of its agent is damaged")
+
+
+def _was_disabled(book: Book) -> None:
+    """Somebody disabled its agent, which shows inside."""
+    vm = book.machine("term")
+    book.beats(vm, since=book.since(6), until=NOW - 5 * HOUR)
+    book.guests[vm.key] = {"healthService": "Disabled"}
+    book.suffers(FailureState.NO_HEARTBEAT, vm.key, "plan", "its agent is disabled", inside=True)
 
 
 def _asks_no_server(book: Book) -> None:

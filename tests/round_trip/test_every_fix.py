@@ -33,7 +33,7 @@ LEFT_OUT: Final = frozenset(
         # While a workspace is over its cap, the rest of its estate is unknown.
         "raise-daily-cap",
         # These come after a restart that did not help, and need what an operator names, or a look inside.
-        *("clear-agent-cache", "set-wsus-server", "update-signatures"),
+        *("clear-agent-cache", "enable-agent", "set-wsus-server", "update-signatures"),
     }
 )
 """Remediations that have no case here."""
@@ -189,6 +189,7 @@ def everything(estate: Estate) -> dict[str, object]:
         windows = guest.windows
         found[guest.agent] = (
             guest.key,
+            guest.agent_start,
             windows.registry.content(),
             dict(windows.services),
             dict(windows.access),

@@ -170,6 +170,8 @@ def injured(guest: Guest, name: str = "") -> None:
     if name == "grant-update-store":
         # Windows Update does not scan then.
         guest.windows.lacks_store_rights()
+    if name == "enable-agent":
+        guest.agent_start, guest.running = "Disabled", False
     guest.windows.refuses_tls12()
     guest.windows.lacks_rights()
     guest.windows.registry.set(AU, "UseWUServer", 1)
@@ -206,6 +208,13 @@ def disabled_again_twice(guest: Guest) -> None:
     guest.windows.set_service("wuauserv", start="Disabled", running=False)
 
 
+def agent_disabled_again_twice(guest: Guest) -> None:
+    for _ in range(2):
+        guest.agent_start, guest.running = "Disabled", False
+        done(guest, "enable-agent")
+    guest.agent_start, guest.running = "Disabled", False
+
+
 def installing_after_a_reset(guest: Guest) -> dict[str, str] | None:
     parameters = after("reset-update-store")(guest)
     guest.windows.installing = True
@@ -227,6 +236,11 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
         "agent-not-installed": no_agent(""),
         "agent-disabled": no_agent("Disabled"),
         "no-cache": gives(lambda w: w.folders.pop(AGENT_CACHE)),
+    },
+    "enable-agent": {
+        "agent-not-installed": no_agent(""),
+        "not-disabled": UNTOUCHED,
+        "disabled-again-twice": agent_disabled_again_twice,
     },
     "enable-tls12": {
         "already-on": lambda guest: done_tls(guest.windows),
@@ -259,6 +273,11 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
     "reset-worker-key": {"no-worker-key": without_key, "user-hybrid-worker": user_worker},
     "restart-agent": {"agent-not-installed": no_agent(""), "agent-disabled": no_agent("Disabled")},
     "restore-agent-cache": {"no-record": UNTOUCHED, "record-changed": changed_since("clear-agent-cache")},
+    "restore-agent-service": {
+        "no-record": UNTOUCHED,
+        "record-changed": changed_since("enable-agent"),
+        "not-a-service-record": edited("enable-agent", '{"service":"Spooler","startMode":"Auto"}'),
+    },
     "restore-machine-keys": {
         "no-saved-list": UNTOUCHED,
         "saved-list-changed": changed_since("grant-machine-keys"),
@@ -331,6 +350,7 @@ def inside(guest: Guest) -> tuple[object, ...]:
         guest.key,
         guest.clock_ahead,
         guest.running,
+        guest.agent_start,
         {key: file.text for key, file in guest.files.items()},
         windows.registry.content(),
         dict(windows.services),
@@ -341,6 +361,7 @@ def inside(guest: Guest) -> tuple[object, ...]:
 
 UNDONE_BY = {
     "clear-agent-cache": "restore-agent-cache",
+    "enable-agent": "restore-agent-service",
     "grant-update-store": "restore-store-rights",
     "set-wsus-server": "restore-registry",
     "enable-tls12": "restore-tls12",
@@ -393,8 +414,8 @@ def test_what_a_script_changed_its_undo_brings_back(name: str) -> None:
     assert restored["outcome"] == "restored"
     # Our own records stay, and what Windows Update has stored since stays beside the old store; the agent runs.
     changed = [n for n, (was, is_now) in enumerate(zip(before, inside(guest), strict=True)) if was != is_now]
-    assert set(changed) <= ({3, 7} if name in {"reset-update-store", "clear-agent-cache"} else {3})
-    assert {key: guest.windows.folders[key] for key in before[7]} == before[7]  # type: ignore[attr-defined]
+    assert set(changed) <= ({4, 8} if name in {"reset-update-store", "clear-agent-cache"} else {4})
+    assert {key: guest.windows.folders[key] for key in before[8]} == before[8]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("foreign", [False, True])
