@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.wire import Storable, UnreadableRecord, from_json, to_json
+from engine.wire import PlanChanged, Storable, UnreadableRecord, document_hash, from_json, to_json
 from model.documents import Document, Json
 from model.findings import Finding, Unknown
 from model.plans import (
@@ -151,14 +151,25 @@ FOREIGN: list[tuple[str, Json]] = [
 
 @pytest.mark.parametrize(("path", "value"), FOREIGN, ids=[f"{path}={value!r}" for path, value in FOREIGN])
 def test_a_record_of_another_shape_is_unreadable_and_never_half_read(path: str, value: Json) -> None:
-    """Edited by hand, or written by another version: what would be done by it is not what was planned."""
+    """Written by another version, whose hash of it is right: what would be done by it is not what was planned."""
     record = a_record()
     there, last = at_path(record, path)
     there[last] = value  # type: ignore[index]
+    record["planHash"] = document_hash(record["plan"])
 
     with pytest.raises(UnreadableRecord, match="Treatment") as raised:
         from_json(Treatment, record)
     assert len(str(raised.value)) < 600
+
+
+def test_a_plan_that_was_edited_by_hand_is_told_from_one_of_another_shape() -> None:
+    """Its shape is right, and its hash is that of the plan which was recorded."""
+    record = a_record()
+    there, last = at_path(record, "plan.settle.after")
+    there[last] = 1.0  # type: ignore[index]
+
+    with pytest.raises(PlanChanged, match="it was changed since"):
+        from_json(Treatment, record)
 
 
 @pytest.mark.parametrize(
