@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from model.calendars import ChangeWindow, Freeze, parse_freezes, parse_windows
 from model.resource_ids import InvalidResourceId, ResourceId
@@ -19,6 +18,7 @@ from remediations import action_classes
 PREFIX: Final = "PATCHWRIGHT_"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _SERVER = re.compile(r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}(?::[1-9]\d{0,4})?", re.ASCII)
+_LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[1-9]\d{0,4})?/?", re.ASCII)
 _CLOUDS: Final = frozenset({"public", "usgovernment", "china"})
 
 
@@ -297,12 +297,8 @@ class _Reader:
 
     def cloud(self) -> str:
         value = self.text("CLOUD", "public")
-        try:
-            address = urlsplit(value)
-        except ValueError:
-            address = urlsplit("")
         # A custom endpoint is sent no credential, and only loopback is accepted: anything else is a mistake.
-        on_loopback = address.scheme == "http" and address.hostname in {"127.0.0.1", "localhost", "::1"}
+        on_loopback = _LOOPBACK.fullmatch(value) is not None
         if value.lower() not in _CLOUDS and not on_loopback:
             self.problems.append(
                 f"{PREFIX}CLOUD: must be public, usgovernment, china or http://127.0.0.1:PORT, is {value[:60]!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,6 +19,8 @@ log = logging.getLogger("patchwright")
 
 type EngineFor = Callable[[], Engine]
 """Gives the one engine of this process, building it when first asked. Raises `NotReady`."""
+_AUTHENTICATION: Final = "WEBSITE_AUTH_ENABLED"
+"""App Service's own setting: `True` where its authentication lets through whom it knows, and nobody else."""
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes. Azure Monitor's largest alert has 256 KB, a selection of 1,000 machines some 200 KB."""
 _TITLES: Final = {
@@ -152,7 +155,12 @@ def body_of(req: func.HttpRequest, *, required: bool = False) -> Document:
 
 
 def caller(req: func.HttpRequest) -> str:
-    """Who asked. Only where App Service's authentication stands before the app is it more than the caller's word."""
+    """Who asked, as App Service's authentication says; empty where it does not stand before the app.
+
+    It replaces the header that a caller may have sent. Without it the header is anybody's word: no name for a record.
+    """
+    if os.environ.get(_AUTHENTICATION, "").lower() != "true":
+        return ""
     name = str(req.headers.get("x-ms-client-principal-name", ""))
     # It goes into records and logs: one line, whatever somebody called himself.
     return "".join(character for character in name if character.isprintable()).strip()[:200]
