@@ -106,13 +106,18 @@ def write_pauses(sheet: Sheet, pauses: Iterable[Document]) -> None:
         sheet.line(("‖ ", "bold red"), (what, "bold red"), f"{since}{why}", hang=2)
 
 
-def write_states(sheet: Sheet, entries: Iterable[Document]) -> None:
+def write_states(sheet: Sheet, entries: Sequence[Document]) -> None:
     """Each failure state: what it is, where it is seen, how it is repaired, how far Patchwright goes."""
+    pauses = [pause for entry in entries if isinstance(pause := entry.get("paused"), dict)]
+    # That of the whole app holds for each of them, and is told once.
+    whole = [pause for pause in pauses if not pause.get("state")][:1]
+    write_pauses(sheet, whole)
     for number, entry in enumerate(entries):
-        if number:
+        if number or whole:
             sheet.blank()
         mode = text_at(entry, "mode")
         sheet.ends([(text_at(entry, "id"), "bold cyan")], [("mode ", "dim"), (mode, _MODES.get(mode, ""))])
+        write_pauses(sheet, [pause for pause in pauses if pause.get("state") == entry["id"]])
         sheet.line(first_paragraph(text_at(entry, "manual")), indent=2)
         seen = [*map(str, list_at(entry, "reads")), *(f"{query}.kql" for query in list_at(entry, "queries"))]
         sheet.line(("seen in   ", "dim"), ", ".join(seen), indent=2, hang=10)

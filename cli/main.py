@@ -78,7 +78,7 @@ def _carry_out(command: Command, hands: Hands) -> int:
         case States():
             from cli.catalogue import states  # noqa: PLC0415
 
-            return states(command)
+            return states(command, hands)
         case Sweep():
             from cli.sweeping import sweep  # noqa: PLC0415
 

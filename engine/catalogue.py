@@ -82,7 +82,7 @@ class Catalogue:
         return any(detector.queries for detector in self.detectors if detector.finds is state)
 
     def entries(self) -> list[Document]:
-        """The catalogue as `patchwright states --json` gives it."""
+        """Every failure state as it is shown to people, with the repairs that are there for it."""
         return [
             {
                 "id": detector.finds.value,

@@ -167,6 +167,12 @@ class Engine:
         """The run document, or None for an unknown run."""
         return run_document(self.ledger.entries(run))
 
+    def states(self) -> list[Document]:
+        """The catalogue: every failure state with its mode, and with the pause that holds for it, if any."""
+        pauses = {pause.state: pause.document for pause in self.switch.pauses()}
+        whole = pauses.get("")
+        return [{**entry, "paused": whole or pauses.get(str(entry["id"]))} for entry in self.catalogue.entries()]
+
     # What people are asked, and what they may do
 
     def may_write(self, state: FailureState | None = None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from model.documents import text_at
 from tests.cli.conftest import Shell
 from tests.cli.test_apply import a_saved_plan
 from tests.cli.test_sweep import objects
@@ -79,6 +80,31 @@ def test_states_need_no_settings(patchwright: Shell) -> None:
         assert objects(state, "remediations")
     acting = patchwright("states", PATCHWRIGHT_MODES='{"cloned-machine": "act"}').out
     assert "mode act" in acting
+
+
+def test_states_show_what_is_paused(patchwright: Shell) -> None:
+    """A state by itself, or each of them where the app is: as `GET /api/states` does."""
+    patchwright("pause", "--state", "cloned-machine", "--reason", "an incident")
+
+    listed = objects(patchwright("states", "--json").json, "states")
+    assert [state["id"] for state in listed if state["paused"]] == ["cloned-machine"]
+    assert "an incident" in {text_at(state, "paused.reason") for state in listed}
+    assert patchwright("states").out.count("‖ cloned-machine is paused since") == 1
+
+    patchwright("pause", "--reason", "a storm")
+    listed = objects(patchwright("states", "--json").json, "states")
+    assert {text_at(state, "paused.reason") for state in listed} == {"a storm"}
+    assert patchwright("states").out.count("‖ the app is paused since") == 1
+
+
+def test_states_are_listed_without_a_ledger(patchwright: Shell) -> None:
+    (patchwright.folder / "notes.txt").write_text("not a database, and long enough to look at" * 50)
+
+    ended = patchwright("states", "--json", PATCHWRIGHT_LEDGER="sqlite:notes.txt")
+
+    assert ended.status == 0
+    assert objects(ended.json, "states")
+    assert "whether anything is paused cannot be told" in ended.err
 
 
 def test_the_audit_trail_is_json_lines(locked: Shell) -> None:
