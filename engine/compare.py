@@ -81,8 +81,8 @@ def _step_moved(saved: Step, fresh: Step, ours: Mapping[str, Document]) -> Chang
         case PutSavedSearch(), PutSavedSearch() if saved.saved_search.lower() == fresh.saved_search.lower():
             wrote = ours.get(saved.saved_search.lower())
             planned = wrote if wrote is not None else saved.before
-            return _prefixed("before", _first(planned.get("properties"), fresh.before.get("properties"))) or _prefixed(
-                "after", _first(saved.after.get("properties"), fresh.after.get("properties"))
+            return _prefixed("before", _first(_properties(planned), _properties(fresh.before))) or _prefixed(
+                "after", _first(_properties(saved.after), _properties(fresh.after))
             )
         case RunScript(), RunScript() if saved.machine.lower() == fresh.machine.lower():
             return _first(
@@ -115,6 +115,11 @@ def _edited(body: Document) -> Json | datetime:
 
 def _first(before: Json, after: Json) -> Change | None:
     return next(differences(before, after), None)
+
+
+def _properties(search: Document) -> Json:
+    """A saved search without its ETag, which changes when nothing else does."""
+    return {"properties": search.get("properties")}
 
 
 def _prefixed(prefix: str, change: Change | None) -> Change | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from adapters.sdk import Conflict, Hook, Right, document, named
 from adapters.steps.door import Door
 from engine.ports import StepDone, StepProgress, StepStale
-from model.documents import Document, at, text_at
+from model.documents import ABSENT, Change, Document, Json, at, differences, text_at
 from model.plans import PutSavedSearch
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def begin(door: Door, step: PutSavedSearch, ours: Mapping[str, Document]) -> Ste
     if _difference(step.after, current) is None:
         return StepDone()
     own = ours.get(step.saved_search.lower())
-    if (own is None or _difference(own, current)) and (field := _difference(step.before, current)):
-        return StepStale(field=field, planned=at(step.before, field), found=at(current, field))
+    if (own is None or _moved(own, current)) and (change := _moved(step.before, current)):
+        return StepStale(field=change.field, planned=change.before, found=change.after)
     etag = text_at(current, "etag")
     # The ETag of what has just been read and compared: whoever saves in between makes Azure refuse this one.
     body: Document = {"etag": etag, "properties": at(step.after, "properties")}
@@ -62,6 +62,17 @@ def _searches(door: Door, step: PutSavedSearch) -> tuple[SavedSearchesOperations
     id_ = named(step.saved_search, _TYPE)
     workspace, name = id_.names
     return door.sdk.log_analytics(id_.subscription).saved_searches, (id_.resource_group, workspace, name)
+
+
+def _moved(planned: Document, found: Document) -> Change | None:
+    """The first property in which a search is not what it was: a PUT would overwrite whatever somebody made of it."""
+    before, after = ({"properties": at(document, "properties")} for document in (planned, found))
+    every = differences(before, after)
+    return next((c for c in every if not (_is_nothing(c.before) and _is_nothing(c.after))), None)
+
+
+def _is_nothing(value: Json) -> bool:
+    return value in (ABSENT, "") or value == []
 
 
 def _difference(planned: Document, found: Document) -> str | None:
