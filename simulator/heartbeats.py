@@ -45,7 +45,7 @@ class Heartbeats:
         logs.sql(
             f"""CREATE TABLE beating__rows AS
             SELECT {_AGENT} AS agent, TimeGenerated AS last, * FROM Heartbeat__rows
-            QUALIFY row_number() OVER (PARTITION BY agent, Category ORDER BY TimeGenerated DESC) = 1"""  # noqa: S608
+            QUALIFY row_number() OVER (PARTITION BY agent, Category ORDER BY TimeGenerated DESC) = 1"""  # noqa: S608 - names are ours
         )
         for agent, identity, computer, last in logs.sql(
             "SELECT agent, SourceComputerId, Computer, last FROM beating__rows WHERE Category = ?", _WORKER_AGENT
@@ -78,7 +78,7 @@ class Heartbeats:
                 FROM beating__rows WHERE {due})""",  # noqa: S608 - names come from the schema
             horizon, newest, newest, newest,
         )  # fmt: skip
-        self.logs.sql(f"UPDATE beating__rows SET last = ? WHERE {due}", newest, newest)  # noqa: S608
+        self.logs.sql(f"UPDATE beating__rows SET last = ? WHERE {due}", newest, newest)  # noqa: S608 - names are ours
         if now - self._scanned >= _FRESH:
             self._scanned = now
             self._scan(now)
@@ -212,7 +212,7 @@ class Heartbeats:
         columns = ", ".join(f'"{name}"' for name in self.logs.schemas["Heartbeat"] if name != "TimeGenerated")
         self.logs.sql(
             f"""INSERT INTO Heartbeat__rows (TimeGenerated, {columns})
-            SELECT ?::TIMESTAMP + ahead, {columns} FROM beating__rows WHERE agent = ? AND Category = ?""",  # noqa: S608
+            SELECT ?::TIMESTAMP + ahead, {columns} FROM beating__rows WHERE agent = ? AND Category = ?""",  # noqa: S608 - names are ours
             plain(now), agent, _WORKER_AGENT,
         )  # fmt: skip
 

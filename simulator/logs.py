@@ -111,7 +111,7 @@ class LogStore:
                 select.append(column)
         names = ", ".join(quoted(name) for name in schema)
         source = f"read_json({_literal(str(file))}, format='newline_delimited', columns={{{', '.join(read)}}})"
-        return f"INSERT INTO {quoted(f'{table}__rows')} ({names}) SELECT {', '.join(select)} FROM {source}"  # noqa: S608
+        return f"INSERT INTO {quoted(f'{table}__rows')} ({names}) SELECT {', '.join(select)} FROM {source}"  # noqa: S608 - names are ours
 
     def _default(self, table: str, column: str) -> str:
         return {"Type": table, "TenantId": self.workspace_guid, "_IsBillable": "True"}.get(column, "")

@@ -93,7 +93,7 @@ class Symptoms:
         said, due = plain(now - timedelta(minutes=5)), plain(now - _REPEATS)
         self.logs.sql(
             f"""INSERT INTO Event__rows (TimeGenerated, {columns})
-            SELECT ?::TIMESTAMP, {columns} FROM complaining__rows WHERE alive AND last < ?""",  # noqa: S608
+            SELECT ?::TIMESTAMP, {columns} FROM complaining__rows WHERE alive AND last < ?""",  # noqa: S608 - names are ours
             said, due,
         )  # fmt: skip
         self.logs.sql("UPDATE complaining__rows SET last = ? WHERE alive AND last < ?", said, due)
@@ -127,7 +127,7 @@ class Symptoms:
             "UpdateSummary",
             f"""SELECT {_AGENT} AS agent, WindowsUpdateSetting, WSUSServer FROM UpdateSummary__rows
             WHERE WindowsUpdateSetting <> ''
-            QUALIFY row_number() OVER (PARTITION BY agent ORDER BY TimeGenerated DESC) = 1""",  # noqa: S608
+            QUALIFY row_number() OVER (PARTITION BY agent ORDER BY TimeGenerated DESC) = 1""",  # noqa: S608 - names are ours
         )
         return {agent: (setting, server) for agent, setting, server in rows}
 
@@ -136,7 +136,7 @@ class Symptoms:
             "UpdateSummary",
             f"""SELECT {_AGENT} AS agent, WSUSServer FROM UpdateSummary__rows
             WHERE WindowsUpdateSetting <> '{UNHEALTHY}'
-            QUALIFY row_number() OVER (PARTITION BY agent ORDER BY TimeGenerated DESC) = 1""",  # noqa: S608
+            QUALIFY row_number() OVER (PARTITION BY agent ORDER BY TimeGenerated DESC) = 1""",  # noqa: S608 - names are ours
         )
         return {row[0]: row[1] for row in rows}
 
@@ -153,7 +153,7 @@ class Symptoms:
                 OR (EventLog = 'Microsoft-SMA/Operational' AND EventID = 15011))
             QUALIFY row_number() OVER (
                 PARTITION BY agent, EventID, regexp_replace(RenderedDescription, '[0-9]+', '#', 'g')
-                ORDER BY TimeGenerated DESC) = 1""",  # noqa: S608
+                ORDER BY TimeGenerated DESC) = 1""",  # noqa: S608 - names are ours
             plain(now - timedelta(days=1)),
         )  # fmt: skip
         found: dict[str, set[str]] = {}
@@ -166,7 +166,7 @@ class Symptoms:
             "Event",
             f"""SELECT DISTINCT {_AGENT} FROM Event__rows WHERE EventID = 1074 AND TimeGenerated > ? AND
             regexp_matches(RenderedDescription,
-                'mousocoreworker|usoclient|usocoreworker|wuauclt|trustedinstaller|svchost', 'i')""",  # noqa: S608
+                'mousocoreworker|usoclient|usocoreworker|wuauclt|trustedinstaller|svchost', 'i')""",  # noqa: S608 - names are ours
             plain(now - timedelta(days=2)),
         )
         return {agent for (agent,) in rows}
@@ -177,7 +177,7 @@ class Symptoms:
             f"""SELECT {_AGENT} AS agent, ErrorResult, InstallationStatus, CorrelationId FROM UpdateRunProgress__rows
             WHERE OSType <> 'Linux'
             QUALIFY CorrelationId = first_value(CorrelationId) OVER (
-                PARTITION BY agent, lower(UpdateRunName) ORDER BY TimeGenerated DESC)""",  # noqa: S608
+                PARTITION BY agent, lower(UpdateRunName) ORDER BY TimeGenerated DESC)""",  # noqa: S608 - names are ours
         )
         return {agent: error for agent, error, status, _ in rows if error and status != "Succeeded"}
 
@@ -187,7 +187,7 @@ class Symptoms:
             f"""SELECT {_AGENT} AS agent, Product, InstallationStatus, CorrelationId FROM UpdateRunProgress__rows
             WHERE OSType = 'Linux'
             QUALIFY CorrelationId = first_value(CorrelationId) OVER (
-                PARTITION BY agent, lower(UpdateRunName) ORDER BY TimeGenerated DESC)""",  # noqa: S608
+                PARTITION BY agent, lower(UpdateRunName) ORDER BY TimeGenerated DESC)""",  # noqa: S608 - names are ours
         )
         found: dict[str, set[str]] = {}
         for agent, product, status, _ in rows:
