@@ -22,6 +22,7 @@ from model.facts import (
     UserWorker,
 )
 from model.times import parse_duration, parse_time
+from model.words import kb_number
 
 _POWER: Final = {
     "powerstate/running": PowerState.RUNNING,
@@ -96,6 +97,7 @@ def deployment(document: Document) -> Deployment:
         if isinstance(linux, dict)
         else None,
         package_exclusions=texts(list_at(document, f"{update}.linux.excludedPackageNameMasks")),
+        kb_exclusions=frozenset(map(kb_number, texts(list_at(document, f"{update}.windows.excludedKbNumbers")))),
     )
 
 

@@ -11,11 +11,13 @@ from detectors.inside import found_without
 from detectors.log_machines import Reporters, Reporting
 from detectors.protocol import unreadable
 from detectors.update_agent_error import UpdateAgentError, sufferers
+from model.documents import Json
 from model.facts import Facts, MachineRun, Reading, UpdateRun
 from model.findings import Detection, Finding
 from model.runs import UNDER_WAY, newest_runs
 from model.states import FailureState
 from model.times import parse_time
+from model.words import kb_number
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class _Failing:
     reporting: Reporting
     updates: dict[str, None] = field(default_factory=dict)
     deployments: dict[str, None] = field(default_factory=dict)
+    failed_again: dict[str, set[str]] = field(default_factory=dict)
+    """By deployment: numbers of the updates that failed in its newest run and in one before."""
     again: int = 0
     """How many runs of one deployment failed on it in a row, at most."""
     since: datetime | None = None
@@ -37,8 +41,8 @@ class MachinesDontInstall:
     Looks like: machines stay non-compliant however often their deployment runs; no error names a cause.
     Evidence: the last `in_a_row` runs of a deployment all ended Failed on the machine; or an update failed in the
     newest run, and the machine's assessment since still needs it.
-    Healthy: a later run succeeded; the update is not needed any more or not approved; an HRESULT says why, which is
-    `update-agent-error`; Linux, which is looked after by its own states.
+    Healthy: a later run succeeded; the update is not needed any more or not approved; the deployment leaves it out by
+    now; an HRESULT says why, which is `update-agent-error`; Linux, which is looked after by its own states.
     Unknown: the updates, the runs or the machine runs could not be read.
     Source: troubleshooting article, "Patches aren't installed" (P1).
     """
@@ -78,6 +82,9 @@ class MachinesDontInstall:
                     "deployments": [*one.deployments],
                     "updates": [*one.updates],
                     "failedInARow": one.again,
+                    "failedAgain": [
+                        {"deployment": id_, "kbs": [*sorted(kbs)]} for id_, kbs in sorted(one.failed_again.items())
+                    ],
                 },
             )
 
@@ -114,17 +121,28 @@ def _leading(ended: list[UpdateRun], failed: Mapping[tuple[str, str], MachineRun
 
 def _with_needed_updates(failing: dict[str, _Failing], facts: Facts) -> None:
     reporters = Reporters(facts)
-    names = {deployment.name.lower(): deployment.name for deployment in facts.deployments.values()}
+    by_name = {deployment.name.lower(): deployment for deployment in facts.deployments.values()}
     for row in facts.rows["machines-dont-install"]:
         reporting = reporters.of(row)
-        if reporting is None:
+        name = str(row.get("Deployment"))
+        deployment = by_name.get(name)
+        left_out = deployment.kb_exclusions if deployment else frozenset[str]()
+        failed = _texts(row.get("KBs"))
+        # What has no number cannot be left out.
+        still = [kb for kb in failed if kb_number(kb) not in left_out]
+        if reporting is None or (failed and not still):
             continue
         one = failing.setdefault(reporting.target, _Failing(reporting=reporting))
-        kbs = row.get("KBs")
-        one.updates |= dict.fromkeys(str(kb) for kb in kbs if kb) if isinstance(kbs, list) else {}
-        name = str(row.get("Deployment"))
-        one.deployments.setdefault(names.get(name, name))
+        one.updates |= dict.fromkeys(kb for kb in still if kb)
+        one.deployments.setdefault(deployment.name if deployment else name)
+        again = {kb_number(kb) for kb in _texts(row.get("Again")) if kb} - left_out
+        if deployment and again:
+            one.failed_again.setdefault(deployment.id, set()).update(again)
         one.since = _earlier(one.since, parse_time(row.get("Seen")))
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(kb or "") for kb in value] if isinstance(value, list) else []
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:

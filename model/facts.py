@@ -120,6 +120,8 @@ class Deployment:
     """Lower-case classifications of Linux packages that it installs; None where it says nothing of Linux."""
     package_exclusions: tuple[str, ...] = ()
     """Masks of Linux packages that it leaves out."""
+    kb_exclusions: frozenset[str] = frozenset()
+    """Numbers of Windows updates that it leaves out, without `KB`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

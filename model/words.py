@@ -13,3 +13,8 @@ def counted(count: int, one: str, many: str = "") -> str:
 def at_time(value: datetime) -> str:
     """`2026-03-10 04:30 UTC`."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def kb_number(kb: str) -> str:
+    """The number of a Windows update, however it was written: `KB5034768`, `kb 5034768`, `5034768`."""
+    return kb.strip().upper().removeprefix("KB").strip()

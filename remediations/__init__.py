@@ -36,6 +36,7 @@ from remediations.clear_agent_cache import AdviseSilentAgent, ClearAgentCache
 from remediations.configure_packages import ConfigurePackages
 from remediations.enable_agent import EnableAgent
 from remediations.enable_tls12 import EnableTls12
+from remediations.exclude_kb import ExcludeKb
 from remediations.exclude_package import ExcludePackage
 from remediations.fix_dependencies import FixDependencies
 from remediations.grant_machine_keys import GrantMachineKeys
@@ -134,7 +135,8 @@ def remediations(
         AdviseSupersededShownMissing(),
         AdviseInstalledButNotFound(),
         UpdateSignatures(),
-        AdviseMachinesDontInstall(),
+        AdviseMachinesDontInstall(),  # declines; the next has a plan where single updates are at fault
+        ExcludeKb(margin=margin),
         WidenMaintenanceWindow(margin=margin, maximum=max_window),
     )
 

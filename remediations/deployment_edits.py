@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from model.deployments import body_to_put, start_text
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import Facts
 from model.times import in_words, parse_time
+
+_MOST_DESCRIPTION: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,16 @@ def editable(facts: Facts, deployment: str, margin: timedelta) -> Editable | str
             f"the time zone of {name}, {text_at(document, 'properties.scheduleInfo.timeZone')!r}, cannot be worked out"
         )
     return Editable(document=document, next_run=next_run)
+
+
+def noted(body: Document, note: str) -> None:
+    """Put the note behind what the schedule's description says; where there is no room for both, that stays alone."""
+    properties = body.get("properties")
+    schedule = properties.get("scheduleInfo") if isinstance(properties, dict) else None
+    if isinstance(schedule, dict):
+        said = str(schedule.get("description") or "").strip()
+        whole = f"{said} {note}".strip()
+        schedule["description"] = whole if len(whole) <= _MOST_DESCRIPTION else said
 
 
 def has_other_targets(document: Document, machine: str) -> bool:

@@ -15,10 +15,6 @@ from remediations.protocol import declined
 
 DISABLED: Final = "disabled"
 """What a look inside says of a service that does not run because somebody disabled it."""
-_BY_HAND: Final = (
-    "On {name}, as an administrator: Set-Service -Name HealthService -StartupType Automatic; "
-    "Start-Service -Name HealthService. Ask first who disabled it, and why."
-)
 
 
 def hopeless(finding: Finding) -> str | None:
@@ -30,6 +26,18 @@ def hopeless(finding: Finding) -> str | None:
             return "its agent is not installed any more"
         case _:
             return None
+
+
+def to_enable(finding: Finding) -> tuple[str, ...]:
+    """How a person enables the agent; nothing where it is not there to be enabled."""
+    if finding.evidence.get("agentService") != DISABLED:
+        return ()
+    return (
+        (
+            f"On {finding.name}, as an administrator: Set-Service -Name HealthService -StartupType Automatic; "
+            "Start-Service -Name HealthService. Ask first who disabled it, and why."
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,7 @@ class EnableAgent:
         if finding.evidence.get("agentService") != DISABLED:
             return declined(finding, self.id, "no look inside has found its service HealthService disabled")
         if why := unfit(finding, facts, os="Windows"):
-            return declined(finding, self.id, why, _BY_HAND.format(name=finding.name))
+            return declined(finding, self.id, why, *to_enable(finding))
         machine = facts.machines[finding.target]
         return Plan(
             finding=finding,

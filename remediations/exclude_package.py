@@ -9,19 +9,18 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import ClassVar, Final
 
-from model.documents import Document, at, list_at, text_at
+from model.documents import at, list_at, text_at
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment
 from model.states import ActionClass, FailureState, Impact
-from remediations.deployment_edits import Editable, editable
+from remediations.deployment_edits import Editable, editable, noted
 from remediations.linux_repairs import advice, means, settle
 from remediations.protocol import declined
 
 _LINUX: Final = "properties.updateConfiguration.linux"
 _MASK: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_:-]{0,127}", re.ASCII)
 """A package's name; a mask with a wildcard would leave out more than failed."""
-_MOST_DESCRIPTION: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ class ExcludePackage:
             return declined(finding, self.id, why, *advice(finding))
         until = f"{facts.now + self.expires:%Y-%m-%d}"
         after = edit.edited(linux={**copy.deepcopy(linux), "excludedPackageNameMasks": [*masks, *new]})
-        _describe(after, f"Patchwright left out {', '.join(new)} on {facts.now:%Y-%m-%d}; look again by {until}.")
+        noted(after, f"Patchwright left out {', '.join(new)} on {facts.now:%Y-%m-%d}; look again by {until}.")
         return Plan(
             finding=finding,
             remediation=self.id,
@@ -92,13 +91,3 @@ class ExcludePackage:
 
 def _is_mine(finding: Finding) -> bool:
     return finding.evidence.get("action") == ExcludePackage.id
-
-
-def _describe(body: Document, note: str) -> None:
-    """Put the note behind what somebody wrote; where there is no room for both, theirs stays alone."""
-    properties = body.get("properties")
-    schedule = properties.get("scheduleInfo") if isinstance(properties, dict) else None
-    if isinstance(schedule, dict):
-        said = str(schedule.get("description") or "").strip()
-        whole = f"{said} {note}".strip()
-        schedule["description"] = whole if len(whole) <= _MOST_DESCRIPTION else said

@@ -12,7 +12,7 @@ from model.findings import Finding
 from model.plans import Declined, Plan, RunScript, Settle
 from model.states import ActionClass, FailureState, Impact
 from remediations.advice import RETIRED
-from remediations.enable_agent import hopeless
+from remediations.enable_agent import hopeless, to_enable
 from remediations.in_guest import RUN_COMMAND, step_id, unfit
 from remediations.protocol import declined
 
@@ -107,6 +107,8 @@ class RestartAgentToAssess(_Restart):
 
 def _by_hand(finding: Finding, facts: Facts) -> tuple[str, ...]:
     machine = facts.machines.get(finding.target)
+    if hopeless(finding):
+        return (*to_enable(finding), RETIRED)
     if machine is not None and machine.os.lower() == "linux":
         restart = f"On {finding.name}, as root: /opt/microsoft/omsagent/bin/service_control restart"
     else:

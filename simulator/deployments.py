@@ -14,6 +14,7 @@ from typing import Final
 
 from model.documents import Document, Json, at, list_at, text_at
 from model.times import parse_duration, parse_time
+from model.words import kb_number
 from simulator.clock import Clock
 from simulator.logs import LogStore
 from simulator.machines import GROUP_TYPE, Machines, os_of
@@ -301,10 +302,10 @@ class Deployments:
             SELECT * REPLACE (?::TIMESTAMP AS TimeGenerated, ? AS CorrelationId, {done} AS InstallationStatus,
                 {error} AS ErrorResult)
             FROM UpdateRunProgress__rows WHERE lower(ResourceId) = ? AND lower(UpdateRunName) = ?
-                AND NOT coalesce(list_contains(?, Product), false)
+                AND NOT coalesce(list_contains(?, Product), false) AND NOT coalesce(list_contains(?, KBID), false)
             QUALIFY CorrelationId = first_value(CorrelationId) OVER (ORDER BY TimeGenerated DESC)""",  # noqa: S608
             self.clock.now.replace(tzinfo=None), text_at(run, "name"), part.agent,
-            deployment, left_out,
+            deployment, left_out, _excluded_updates(configuration),
         )  # fmt: skip
 
     def _queried(self, document: Document) -> Iterable[Target]:
@@ -323,6 +324,12 @@ class Deployments:
 def _excluded(deployment: Document) -> list[str]:
     """Masks of Linux packages that a deployment leaves out."""
     return [str(m) for m in list_at(deployment, "properties.updateConfiguration.linux.excludedPackageNameMasks")]
+
+
+def _excluded_updates(deployment: Document) -> list[str]:
+    """Numbers of the Windows updates that a deployment leaves out."""
+    excluded = list_at(deployment, "properties.updateConfiguration.windows.excludedKbNumbers")
+    return [kb_number(str(kb)) for kb in excluded]
 
 
 def _query(query: Document) -> Callable[[Document], bool]:

@@ -233,6 +233,7 @@ def a_deployment(body: Document) -> Deployment:
         last_modified=parse_time(at(body, "properties.lastModifiedTime")),
         package_classifications=_words(body, f"{configuration}.linux.includedPackageClassifications"),
         package_exclusions=tuple(str(m) for m in list_at(body, f"{configuration}.linux.excludedPackageNameMasks")),
+        kb_exclusions=frozenset(str(kb) for kb in list_at(body, f"{configuration}.windows.excludedKbNumbers")),
     )
 
 

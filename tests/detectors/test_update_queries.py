@@ -161,6 +161,23 @@ class TestMachinesDontInstall:
 
         assert [(row["MachineId"], row["KBs"]) for row in rows] == ([(WEB.id, ["1"])] if counts else [])
 
+    @pytest.mark.parametrize(
+        ("before", "again"),
+        [
+            ([a_progress("InstallFailed", ago=7 * DAY, run="r0")], ["1"]),
+            ([a_progress("Succeeded", ago=7 * DAY, run="r0")], []),
+            # The same run says it twice.
+            ([a_progress("InstallFailed", ago=3 * HOUR)], []),
+            ([], []),
+        ],
+    )
+    def test_it_says_what_failed_in_a_run_before_it_too(self, before: list[Document], again: list[str]) -> None:
+        progress = [*before, a_progress("InstallFailed")]
+        [row] = answered("machines-dont-install", Update=[an_update()], UpdateRunProgress=progress)
+
+        assert row["KBs"] == ["1"]
+        assert [kb for kb in row["Again"] if kb] == again  # type: ignore[union-attr] # a list
+
     def test_a_later_run_that_went_well_ends_it(self) -> None:
         progress = [a_progress("InstallFailed", ago=7 * DAY), a_progress("Succeeded", run="r2")]
 

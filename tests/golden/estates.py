@@ -496,7 +496,17 @@ def it_restarts_although_the_deployment_says_never() -> Facts:
 def it_fails_week_after_week_and_nothing_says_why() -> Facts:
     runs = [a_run(f"run-{n}", start=NOW - n * 7 * DAY + 3 * DAY, status="Failed") for n in (1, 2)]
     parts = [a_machine_run(WEB, run=run.id, status="Failed", start=run.start) for run in runs]
-    return facts(machines=EVERYBODY, bodies=[a_body(machines=[WEB, SQL])], runs=runs, machine_runs=parts)
+    row: Document = {
+        "MachineId": WEB.id, "VmId": WEB.vm_id, "Computer": "web-01", "Deployment": "weekly",
+        "KBs": ["5034768", "5034122"], "Again": ["5034768"], "Seen": "2026-03-06T07:00:00Z",
+    }  # fmt: skip
+    return facts(
+        machines=EVERYBODY,
+        bodies=[a_body(machines=[WEB, SQL])],
+        runs=runs,
+        machine_runs=parts,
+        rows={"machines-dont-install": [row]},
+    )
 
 
 @shows(FailureState.UPDATES_AVAILABLE_NOT_SHOWN)

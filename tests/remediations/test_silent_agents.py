@@ -63,7 +63,12 @@ def test_a_disabled_agent_is_enabled_and_not_restarted_in_vain() -> None:
 
 
 def test_whoever_removed_the_agent_gets_it_neither_restarted_nor_enabled() -> None:
-    assert all(isinstance(one, Declined) for one in told_from_inside("missing").values())
+    answers = told_from_inside("missing")
+
+    assert all(isinstance(one, Declined) for one in answers.values())
+    restart = answers["restart-silent-agent"]
+    assert isinstance(restart, Declined)
+    assert [step for step in restart.advice.steps if "Service" in step] == []
 
 
 @pytest.mark.parametrize("service", ["", "stopped"])

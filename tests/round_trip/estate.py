@@ -56,11 +56,23 @@ def suffering() -> Fleet:
         linux.without_classifications,
     ):
         tell(book)
+    _fails_for_an_update(book)
     for why, text in _SCANS.items():
         _cannot_scan(book, why, text)
     for why, text in _RUNS.items():
         _failed(book, why, text)
     return book.fleet(FailureState)
+
+
+def _fails_for_an_update(book: Book) -> None:
+    """The same update fails in run after run, without a code, and is needed still."""
+    vm = book.machine("law")
+    book.lives(vm)
+    name, schedule, needed = f"Weekly-{vm.name}", book.weekly(), book.usual_offer(vm)
+    for back in (2, 1):
+        book.progress(vm, name, schedule, back, kb=needed.kb, update_id=needed.id, status="InstallFailed")
+    book.deployment(name, [vm], schedule, [Run(), Run()])
+    book.suffers(FailureState.MACHINES_DONT_INSTALL, vm.key, "plan", "an update failed in two runs of its deployment")
 
 
 def _cannot_scan(book: Book, why: str, text: str) -> None:
