@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters import graph, parsing
 from adapters.arm import Arm
+from engine.ports import AzureUnavailable
 from model.documents import text_at
 from model.facts import Machine, Reading, ResourceChange
 from model.resource_ids import vm_ids
@@ -29,7 +30,9 @@ def targets_of(arm: Arm, account: str, run: str) -> frozenset[str]:
     Raises:
         NotFound, PermissionMissing, AzureUnavailable: as `Arm.get`.
     """
-    # The service wants this GUID without quotes.
+    # The service wants this GUID without quotes, so nothing else may stand there.
+    if not vm_ids(run):
+        raise AzureUnavailable(f"the run {run!r:.60} does not say under which id its machine runs are")
     wanted = {"$filter": f"properties/correlationId eq {run}"}
     documents = arm.all_of(f"{account}/softwareUpdateConfigurationMachineRuns", wanted)
     return frozenset(text_at(document, "properties.targetComputer").lower() for document in documents)

@@ -20,15 +20,21 @@ import pytest
 from rich.console import Console
 from starlette.requests import Request
 
+from adapters.arm import Arm
+from adapters.clients import Clients
+from adapters.dynamic_groups import targets_of
 from cli.page import page
 from cli.sheet import Sheet
 from cli.terminal import write_run
 from cli.view import run_view
+from engine.ports import AzureUnavailable
 from model.documents import Document, at, list_at, text_at
 from simulator import app
 from simulator.fleet import Fleet
 from simulator.serve import running
 from simulator.web import Call
+from tests.adapters.stub import Said, answering
+from tests.builders import ACCOUNT
 from tests.cli.documents import KEY, a_run
 from tests.round_trip.estate import suffering
 from tests.round_trip.test_every_fix import LATER, an_engine, swept
@@ -42,6 +48,7 @@ SCRIPTS: Final = frozenset(
 LIST: Final = re.compile(r"^(let \w+ = dynamic\()(.*)(\);)$", re.MULTILINE)
 """The only place of a query that is not constant: a list, as JSON."""
 GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+GUID_ITSELF: Final = "24c0d902-60fd-5980-974b-b817b9a4528b"
 SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+")
 """What RFC 3986 lets a segment of a path be."""
 OUR_WORDS: Final = re.compile(r"(?:/[a-z.$]+|/pw-[0-9a-f]{24}|/updates\(law-fabrikam\))*")
@@ -214,6 +221,17 @@ def test_a_browser_would_have_executed_it(tmp_path: Path) -> None:
     dom = browsed(f"<!doctype html><title>Patchwright</title><p>{HTML[1]}</p>", tmp_path)
 
     assert "<title>EXECUTED" in dom
+
+
+def test_a_run_is_asked_for_by_a_guid_or_not_at_all() -> None:
+    """The one filter into which a name goes, and without quotes."""
+    with answering(lambda _: Said(body={"value": []})) as azure:
+        arm = Arm(Clients(azure.url, read_only=True))
+        for text in (f"{GUID_ITSELF} or 1 eq 1", "' or 'a' eq 'a", "", *ALL):
+            with pytest.raises(AzureUnavailable):
+                targets_of(arm, ACCOUNT, text)
+        assert azure.asked == []
+        assert targets_of(arm, ACCOUNT, GUID_ITSELF) == frozenset()
 
 
 def advice(text: str = "x") -> Document:
