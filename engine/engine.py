@@ -114,6 +114,7 @@ class Engine:
             counting=counting,
         )
         treating = Treating(
+            estate=self.estate,
             writer=self.writer,
             journal=journal,
             locks=locks,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine import settling
 from engine.admission import Admission, looked_at
 from engine.compare import short, target_of
 from engine.correlation import correlated
@@ -17,6 +18,7 @@ from engine.locks import Locks
 from engine.pausing import KillSwitch
 from engine.ports import (
     AzureUnavailable,
+    Estate,
     NotFound,
     PermissionMissing,
     StepDone,
@@ -45,6 +47,7 @@ _KEEP_RESTORING: Final = timedelta(hours=24)
 class Treating:
     """The hands: everything that a treatment does takes place here."""
 
+    estate: Estate
     writer: Writer
     journal: Journal
     locks: Locks
@@ -189,7 +192,10 @@ class Treating:
         done = [i for i in range(len(plan.steps)) if f"{case.entry(i)}:done" in recorded]
         failed = next((e for i in range(len(plan.steps)) if (e := recorded.get(f"{case.entry(i)}:failed"))), None)
         if failed is None:
-            due = plan.settle.due(now)
+            before = self.counting.so_far()
+            due = settling.due(plan.settle, now, self.estate)
+            if plan.settle.missed(now):
+                self.counting.record(run, before)
             applied: Document = {"finding": key, "remediation": plan.remediation, "due": format_time(due)}
             self.journal.record(run, Line(f"applied:{key}", "applied", applied, key))
             self.admission.applied(case, due)

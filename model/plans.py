@@ -6,7 +6,7 @@ A dry run shows a plan and an apply executes that plan; both compare plans with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -107,12 +107,36 @@ type Step = PutDeployment | PutSavedSearch | RunScript | AwaitIdentity | Registe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitedRun:
+    """A deployment's run that shows whether a fix has helped."""
+
+    deployment: str
+    """Lower-case resource id."""
+    begins: datetime
+    shown: timedelta
+    """How long after its beginning what came of it is there to be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
     """When to look whether it helped: `after` the last step, and not before a given time, whichever is later."""
 
     after: timedelta
     not_before: datetime | None = None
     why: str
+    runs: tuple[AwaitedRun, ...] = ()
+    """What `not_before` was worked out from, where runs show it."""
+
+    @classmethod
+    def after_runs(cls, after: timedelta, runs: Iterable[AwaitedRun], why: str) -> Settle:
+        """When the last of the runs shows it; right `after` the last step where there is none."""
+        awaited = tuple(runs)
+        last = max((run.begins + run.shown for run in awaited), default=None)
+        return cls(after=after, not_before=last, why=why, runs=awaited)
+
+    def missed(self, applied: datetime) -> tuple[AwaitedRun, ...]:
+        """The runs that had begun before the last step was done: they show the world as it was before."""
+        return tuple(run for run in self.runs if run.begins < applied)
 
     def due(self, applied: datetime) -> datetime:
         """The time of the verifying look."""

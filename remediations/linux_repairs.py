@@ -10,7 +10,7 @@ from typing import Final
 from model.documents import list_at
 from model.facts import Deployment, Facts, Machine, PowerState
 from model.findings import Finding
-from model.plans import Declined, Plan, RunScript, Settle
+from model.plans import AwaitedRun, Declined, Plan, RunScript, Settle
 from model.states import Impact
 from remediations.protocol import declined
 
@@ -88,11 +88,13 @@ def _script(script: str, finding: Finding, machine: Machine, undo_script: str | 
 
 def settle(deployment: Deployment | None) -> Settle:
     """Only the next run tells whether a run succeeds."""
-    next_run = deployment.next_run if deployment else None
-    window = (deployment.duration if deployment else None) or _WINDOW
-    return Settle(
+    runs: list[AwaitedRun] = []
+    if deployment and deployment.next_run:
+        shown = (deployment.duration or _WINDOW) + _RECORDED
+        runs.append(AwaitedRun(deployment=deployment.id, begins=deployment.next_run, shown=shown))
+    return Settle.after_runs(
         after=timedelta(minutes=5),
-        not_before=next_run + window + _RECORDED if next_run else None,
+        runs=runs,
         why="the next run shows whether the machine is patched again",
     )
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from model.documents import list_at, text_at
 from model.facts import Facts, Reading
 from model.findings import Finding
-from model.plans import Declined, Plan, PutDeployment, Settle, Step
+from model.plans import AwaitedRun, Declined, Plan, PutDeployment, Settle, Step
 from model.runs import runs_again
 from model.states import ActionClass, FailureState, Impact
 from remediations.deployment_edits import Editable, editable, has_other_targets
@@ -79,9 +79,14 @@ class ReaddMachine:
             impact=self.impact,
             reason=f"Saving {names} without the machine and then with it makes Azure look its agent identity up again.",
             steps=tuple(steps),
-            settle=Settle(
+            settle=Settle.after_runs(
                 after=timedelta(minutes=5),
-                not_before=max(edit.next_run for edit in edits) + self.after_run,
+                runs=[
+                    AwaitedRun(
+                        deployment=text_at(edit.document, "id").lower(), begins=edit.next_run, shown=self.after_run
+                    )
+                    for edit in edits
+                ],
                 why="the next run shows whether the machine starts",
             ),
             risk="Between the two saves of a deployment the machine is not in it; the second repeats until it holds.",

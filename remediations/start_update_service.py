@@ -65,6 +65,7 @@ class StartUpdateService:
 
 def settled(finding: Finding, facts: Facts, after_run: timedelta) -> Settle:
     """When to look: after the assessment that follows, or after the next run where a run met the error."""
-    run = next_run_of(deployments_of(finding, facts), facts) if finding.evidence.get("phase") == "install" else None
-    why = "the next run shows whether it installs" if run else "the agent assesses the machine anew after its restart"
-    return Settle(after=timedelta(hours=1), not_before=run + after_run if run else None, why=why)
+    installs = finding.evidence.get("phase") == "install"
+    runs = next_run_of(deployments_of(finding, facts), facts, after_run) if installs else ()
+    why = "the next run shows whether it installs" if runs else "the agent assesses the machine anew after its restart"
+    return Settle.after_runs(after=timedelta(hours=1), runs=runs, why=why)

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from model.documents import text_at
 from model.facts import Deployment, Facts, Reading
 from model.findings import Finding
-from model.plans import Declined, Plan, PutDeployment, Settle
+from model.plans import AwaitedRun, Declined, Plan, PutDeployment, Settle
 from model.resource_ids import InvalidResourceId, ResourceId
 from model.states import ActionClass, FailureState, Impact
 from model.times import format_duration, in_words
@@ -97,9 +97,9 @@ class WidenMaintenanceWindow:
                     deployment=text_at(edit.document, "id"), before=edit.document, after=edit.edited(duration=text)
                 ),
             ),
-            settle=Settle(
+            settle=Settle.after_runs(
                 after=timedelta(minutes=5),
-                not_before=edit.next_run + wider + _HALF_HOUR,
+                runs=[AwaitedRun(deployment=deployment.id, begins=edit.next_run, shown=wider + _HALF_HOUR)],
                 why="the next run shows whether the window is long enough",
             ),
             risk=f"Runs may last until {at_time(edit.next_run + wider)} and as long on each later date.",

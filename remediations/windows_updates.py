@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from model.documents import Json, at, list_at
 from model.facts import Facts, Machine, PowerState
 from model.findings import Finding
-from model.plans import Declined, RunScript
+from model.plans import AwaitedRun, Declined, RunScript
 from model.times import parse_time
 from remediations.protocol import declined
 
@@ -82,11 +82,15 @@ def deployments_of(finding: Finding, facts: Facts) -> frozenset[str]:
     )
 
 
-def next_run_of(deployments: Iterable[str], facts: Facts) -> datetime | None:
-    """When the first of the deployments runs again, as far as their documents tell."""
-    documents = [facts.documents[id_] for id_ in deployments if id_ in facts.documents]
-    runs = [parse_time(at(document, "properties.scheduleInfo.nextRun")) for document in documents]
-    return min((run for run in runs if run and run > facts.now), default=None)
+def next_run_of(deployments: Iterable[str], facts: Facts, shown: timedelta) -> tuple[AwaitedRun, ...]:
+    """The run of the deployment that runs again first, as far as their documents tell; empty where none does."""
+    runs = [
+        AwaitedRun(deployment=id_, begins=begins, shown=shown)
+        for id_ in sorted(deployments)
+        if (begins := parse_time(at(facts.documents.get(id_, {}), "properties.scheduleInfo.nextRun")))
+        and begins > facts.now
+    ]
+    return tuple(sorted(runs, key=lambda run: run.begins)[:1])
 
 
 def texts(value: Json) -> list[str]:

@@ -230,9 +230,12 @@ class World:
         before = self.bodies[id_]
         body = copy.deepcopy(after) | {key: before[key] for key in _KEPT}
         listed = {str(m).lower() for m in list_at(before, MACHINES)}
-        start = at(after, "properties.scheduleInfo.startTime")
+        start = parse_time(at(after, "properties.scheduleInfo.startTime"))
+        while start and start <= self.clock.now():
+            # The writer puts no start in the past: the schedule goes on at its next date.
+            start += 7 * DAY
         self.bodies[id_] = body
-        self.set(id_, "scheduleInfo", "nextRun", start)
+        self.set(id_, "scheduleInfo", "nextRun", format_time(start) if start else None)
         self.touch(id_)
         for machine in (str(m).lower() for m in list_at(after, MACHINES)):
             if machine not in listed:

@@ -13,7 +13,8 @@ from engine.ports import Entry, LedgerUnreadable, StepForbidden
 from model.documents import Document
 from model.plans import PutDeployment, Step
 from model.states import FailureState, Mode
-from tests.builders import HOUR, NOW, update_deployment
+from model.times import format_time
+from tests.builders import DAY, HOUR, NOW, update_deployment
 from tests.engine.conftest import App
 
 WEEKLY = update_deployment("Weekly").lower()
@@ -211,6 +212,24 @@ class TestWhatIsUnderWay:
         assert len(app.hand.writes) == 6
         assert queued(app) == []
         assert app.document(run)["status"] == "completed"
+
+    def test_is_judged_by_the_first_run_after_it_was_finished(self, app: App) -> None:
+        """The run that was to show it passed while it was half done, and shows nothing of the repair."""
+        key = app.renamed()
+        after_step(app, 1, lambda: pause(app))
+        run = app.sweep()
+        (planned,) = (treatment.plan.settle.not_before for treatment in app.engine.journal.saved(run).values())
+        app.clock.sleep_until(app.clock.now() + 8 * DAY)
+        assert planned is not None
+        assert planned < app.clock.now()
+        app.after = lambda *_: None
+        resume(app)
+
+        app.apply(run)
+
+        (applied,) = app.ledger.entries(run, kinds=frozenset({"applied"}))
+        assert applied.body["due"] == format_time(planned + 7 * DAY), "a weekly deployment"
+        assert app.outcomes(run) == {key: "remediated"}
 
     def test_waits_on_when_somebody_goes_on_with_it_and_it_is_paused_still(self, app: App) -> None:
         key = app.renamed()
