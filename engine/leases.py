@@ -66,16 +66,18 @@ class Leases:
         All or none. Answers the attempt that holds one of them where another does: what was taken before that one is
         given back. Another treatment of this attempt may want it as well, and takes it again before its next step.
         """
+        now = self.clock.now()
         for key in lease_keys(plan):
-            if (holder := self._claim(key, attempt, wait)) != attempt:
+            if (holder := self._claim(key, attempt, now, wait)) != attempt:
                 self.give_back(plan, attempt)
                 return holder
         return None
 
     def renew(self, plans: Iterable[Plan], attempt: str, wait: timedelta = timedelta(0)) -> None:
         """Keep what an attempt has, until a little after `wait`; what another one has meanwhile stays with that."""
+        now = self.clock.now()
         for key in sorted({key for plan in plans for key in lease_keys(plan)}):
-            self._claim(key, attempt, wait)
+            self._claim(key, attempt, now, wait)
 
     def give_back(self, plan: Plan, attempt: str) -> None:
         """Free everything that an attempt has of what a plan touches."""
@@ -103,6 +105,5 @@ class Leases:
             over.set()
             heart.join()
 
-    def _claim(self, key: str, attempt: str, wait: timedelta) -> str:
-        now = self.clock.now()
+    def _claim(self, key: str, attempt: str, now: datetime, wait: timedelta) -> str:
         return self.ledger.claim(key, attempt, now, now + wait + self.margin)
