@@ -77,7 +77,10 @@ class TestApprovals:
         assert "not in March" in text_at(objects(run, "outcomes")[0], "reason")
         assert (run["status"], writes(azure)) == ("completed", [])
 
-    def test_who_asked_is_recorded_where_the_platform_says_it(self, asking: App) -> None:
+    def test_who_asked_is_recorded_where_the_platform_says_it(
+        self, asking: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
         approval = asked(asking)
 
         said = asking.send(
