@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from detectors.hresults import Site, codes_in, described, spelled, table
-from detectors.inside import found_without
+from detectors.inside import amiss, found_without
 from detectors.log_machines import MOST_LISTED, Reporters, Reporting, update_server
 from detectors.protocol import unreadable
 from model.documents import Json
@@ -97,7 +97,7 @@ class UpdateAgentError:
             else:
                 for one in those:
                     same = sum(one.first.code == other.first.code for other in found.values())
-                    yield self._on_the_machine(one, same)
+                    yield self._on_the_machine(one, same, _free(facts, one.reporting.target))
 
     def _is_the_server_s(self, server: str, code: int, those: list[Sufferer]) -> bool:
         clients = max(one.clients for one in those)
@@ -127,7 +127,7 @@ class UpdateAgentError:
             },
         )
 
-    def _on_the_machine(self, one: Sufferer, same: int) -> Finding:
+    def _on_the_machine(self, one: Sufferer, same: int, free: int | None) -> Finding:
         error = one.first
         codes = dict.fromkeys(spelled(code) for each in one.errors for code in each.codes)
         what = "its newest scan for updates" if error.phase == _SCAN else f"installing {_listed(error)}"
@@ -143,6 +143,8 @@ class UpdateAgentError:
             "server": one.server,
             "machinesWithThisCode": same,
         }
+        if free is not None:
+            evidence["freeMegabytes"] = free
         if not error.codes:
             evidence["code"] = ""
         return Finding(
@@ -153,6 +155,12 @@ class UpdateAgentError:
             since=min((each.seen for each in one.errors if each.seen), default=None),
             evidence=evidence,
         )
+
+
+def _free(facts: Facts, target: str) -> int | None:
+    """Megabytes left on the system drive, where a look inside has found them too few."""
+    said = amiss(facts, target, "free-space").removesuffix("MB")
+    return int(said) if said.isdecimal() else None
 
 
 def _named(code: int) -> str:

@@ -39,6 +39,7 @@ from remediations.enable_tls12 import EnableTls12
 from remediations.exclude_kb import ExcludeKb
 from remediations.exclude_package import ExcludePackage
 from remediations.fix_dependencies import FixDependencies
+from remediations.free_update_cache import FreeUpdateCache
 from remediations.grant_machine_keys import GrantMachineKeys
 from remediations.grant_update_store import GrantUpdateStore
 from remediations.include_all_classifications import IncludeAllClassifications
@@ -127,6 +128,7 @@ def remediations(
         RescanUpdates(),  # changes no setting; says what a person has to do about every code without a repair
         StartUpdateService(),
         SetWsusServer(server=wsus_server),
+        FreeUpdateCache(),
         GrantUpdateStore(),
         ResetUpdateStore(),
         SetAuOptions(),

@@ -10,6 +10,7 @@ from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined, Plan
 from model.states import ActionClass, FailureState, Impact
+from remediations.free_update_cache import drive_full
 from remediations.start_update_service import settled
 from remediations.windows_updates import RUN_COMMAND, advised, deployments_of, on_the_machine, script, unfit
 
@@ -20,9 +21,9 @@ class GrantUpdateStore:
 
     Effect: the access list of `%WinDir%\\SoftwareDistribution` is saved and gets one entry more, for SYSTEM by its SID;
     the machine is assessed anew. Owners and other entries stay.
-    Declined: the code does not speak of rights; the machine is not a running Windows VM with a ready guest agent. On
-    the machine: SYSTEM has the rights; a deny entry or a foreign owner is the cause; less than 1 GB of the system drive
-    is free, which is the cause then, and the record says how much.
+    Declined: the code does not speak of rights; a look inside, or the script on the machine, finds less than 1 GB of
+    the system drive free, which is the cause then; the machine is not a running Windows VM with a ready guest agent. On
+    the machine: SYSTEM has the rights; a deny entry or a foreign owner is the cause.
     Risk: access denied is what malware looks like, too; whoever took the rights away may have had a reason.
     Verified: the newest assessment, or the next run where the error was one of an installation, has no error.
     Undo: the saved access list is brought back.
@@ -41,7 +42,7 @@ class GrantUpdateStore:
         return on_the_machine(finding, facts) | deployments_of(finding, facts)
 
     def plan(self, finding: Finding, facts: Facts) -> Plan | Declined:
-        if finding.evidence.get("action") != self.id or unfit(finding, facts):
+        if finding.evidence.get("action") != self.id or drive_full(finding) or unfit(finding, facts):
             return advised(finding, facts, self.id)
         machine = facts.machines[finding.target]
         return Plan(

@@ -29,6 +29,7 @@ NOTHING_TO_PUT_BACK: Final[Mapping[str, str]] = {
     "linux/refresh-metadata.sh": "not needed: the lists are those that the repositories have now",
     "linux/restart-agent.sh": "not needed: the agent runs as it is set to",
     "linux/resync-clock.sh": "not needed: a clock that was wrong is not set wrong again",
+    "windows/free-update-cache.ps1": "not needed: what was downloaded is downloaded again",
     "windows/restart-agent.ps1": "not needed: the agent runs as it is set to",
     "windows/resync-clock.ps1": "not needed: a clock that was wrong is not set wrong again",
 }

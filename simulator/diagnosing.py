@@ -58,6 +58,7 @@ def _windows(guest: Guest) -> dict[str, str]:
         "kbs": "U:notmodelled" if updates is None else f"P:{len(updates)}",
         "wus": "F:disabled" if windows.services["wuauserv"].start == "Disabled" else "P",
         "sig": _signatures(windows),
+        "dsk": _free_space(windows),
         "clk": _clock(guest),
     }
 
@@ -90,6 +91,11 @@ def _signatures(windows: Windows) -> str:
     if windows.defender != "on":
         return f"N:{windows.defender}"
     return f"{'F' if windows.signature_age > 3 else 'P'}:{windows.signature_age}d"
+
+
+def _free_space(windows: Windows) -> str:
+    megabytes = windows.free_bytes // 2**20
+    return f"{'F' if megabytes < 2048 else 'W' if megabytes < 8192 else 'P'}:{megabytes}MB"
 
 
 def _automatic_updates(windows: Windows) -> str:

@@ -7,7 +7,7 @@ In a fleet folder a guest's `windows` may say (all optional):
 - `machineKeys`: `{"owner": SID, "denied": SID, "lacking": true}`, what keeps SYSTEM from the folder of machine keys.
 - `updateStore`: `damaged`, or `denied` where SYSTEM has no full control of it.
 - `agentCache`: `damaged`; until it is built anew the agent runs and does not beat.
-- `freeBytes`: what is free on the system drive.
+- `freeBytes`, `downloadedBytes`: what is free on the system drive, and what Windows Update has downloaded to it.
 - `signatureAge`: how many days old Defender's definitions are.
 - `domainJoined`, `configurationManager`, `installing`, `timeSource`: true or false.
 - `version`: the major version of Windows, 10 from Server 2016 on.
@@ -48,8 +48,10 @@ STORE_DAMAGED: Final = "0x80248007"
 NO_SERVER_NAMED: Final = "0x80244011"
 ACCESS_DENIED: Final = "0x80070005"
 
+LEAST_FREE: Final = 2**30
+
 _KNOWN: Final = frozenset(
-    {"registry", "services", "machineKeys", "updateStore", "agentCache", "freeBytes", "domainJoined",
+    {"registry", "services", "machineKeys", "updateStore", "agentCache", "freeBytes", "downloadedBytes", "domainJoined",
      "configurationManager", "installing", "timeSource", "version", "signatureAge"}
 )  # fmt: skip
 _ENTRY: Final = re.compile(r"\(([AD]);([A-Z]*);(0x[0-9a-f]+);;;([^)]+)\)")
@@ -178,6 +180,8 @@ class Windows:
     time_source: bool = True
     version: int = 10
     free_bytes: int = 40 * 2**30
+    downloaded_bytes: int = 0
+    """In the folder of Windows Update."""
     signature_age: int = 0
     """How many days old Defender's definitions are."""
     defender: str = "on"
@@ -205,9 +209,14 @@ class Windows:
             return f"Exception from HRESULT: {NO_SERVER_NAMED}"
         if "damaged" in (self.folders.get(store) for store in STORES):
             return f"Exception from HRESULT: {STORE_DAMAGED}"
-        if self.allowed(STORES[0]) & FULL_CONTROL != FULL_CONTROL:
+        if self.full or self.allowed(STORES[0]) & FULL_CONTROL != FULL_CONTROL:
             return f"Access is denied. (Exception from HRESULT: {ACCESS_DENIED} (E_ACCESSDENIED))"
         return self.scan_error
+
+    @property
+    def full(self) -> bool:
+        """Whether the system drive has less room than Windows Update needs."""
+        return self.free_bytes < LEAST_FREE
 
     def summary(self) -> tuple[str, str]:
         """`WindowsUpdateSetting` and `WSUSServer` of an assessment; the latter holds the error of one that failed."""
@@ -264,7 +273,7 @@ class Windows:
             self.services["wuauserv"] = Service(start="Disabled", running=False)
         elif code in _OF_A_DAMAGED_STORE:
             self.folders[STORES[0]] = "damaged"
-        elif code == ACCESS_DENIED:
+        elif code == ACCESS_DENIED and not self.full:
             self.lacks_store_rights()
         elif code == NO_SERVER_NAMED:
             self.registry.set(AU, "UseWUServer", 1)
@@ -325,6 +334,11 @@ def given_windows(where: str, windows: Windows, given: Mapping[str, Json]) -> No
     windows.signature_age = age if isinstance(age, int) else windows.signature_age
     free = given.get("freeBytes")
     windows.free_bytes = free if isinstance(free, int) else windows.free_bytes
+    downloaded = given.get("downloadedBytes")
+    windows.downloaded_bytes = downloaded if isinstance(downloaded, int) else windows.downloaded_bytes
+    if windows.full and given.get("updateStore") != "denied":
+        # That is why access is denied, whatever its logs have made us think.
+        windows.access[STORES[0]] = _DEFAULT
     windows.domain_joined = given.get("domainJoined") is True
     windows.configuration_manager = given.get("configurationManager") is True
     windows.installing = given.get("installing") is True

@@ -30,6 +30,7 @@ SCRIPTS: Final[Mapping[str, _Script]] = {
     "clear-agent-cache": _Script(body=agent.clear_agent_cache, parameters=_STEP),
     "enable-agent": _Script(body=agent.enable_agent, parameters=_STEP),
     "enable-tls12": _Script(body=agent.enable_tls12, parameters=_STEP),
+    "free-update-cache": _Script(body=updates.free_update_cache, parameters=_STEP),
     "grant-machine-keys": _Script(body=agent.grant_machine_keys, parameters=_STEP),
     "grant-update-store": _Script(body=updates.grant_update_store, parameters=_STEP),
     "rescan-updates": _Script(body=updates.rescan_updates, parameters={}),

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
 
 from model.documents import Json, list_at, text_at
 from simulator.outcomes import fail, refuse
 from simulator.windows import AU, FULL_CONTROL, STORES, SYSTEM, SYSTEM_AND_ITS_GROUPS, TRUSTED_INSTALLER, WINDOWS_UPDATE
 from simulator.windows_call import Call, Fields
-
-_LEAST_FREE: Final = 2**30
 
 
 def rescan_updates(call: Call) -> Fields:
@@ -115,11 +112,27 @@ def restore_update_store(call: Call) -> Fields:
     return "restored", {"sha256": hash_, "repeated": repeated}
 
 
+def free_update_cache(call: Call) -> Fields:
+    windows, before = call.guest.windows, call.guest.windows.free_bytes
+    repeated = call.has(".freed") and call.age(".freed") < timedelta(hours=1)
+    if not repeated:
+        if not windows.full:
+            refuse("space-is-there", freeBytes=before)
+        if not windows.downloaded_bytes:
+            refuse("nothing-downloaded", freeBytes=before)
+        if windows.installing:
+            refuse("installation-under-way")
+        windows.free_bytes, windows.downloaded_bytes = before + windows.downloaded_bytes, 0
+        call.write(".freed")
+        call.restart_agent()
+    return "freed", {"freeBytesBefore": before, "freeBytes": windows.free_bytes, "repeated": repeated}
+
+
 def grant_update_store(call: Call) -> Fields:
     windows, store = call.guest.windows, STORES[0]
     if store not in windows.folders:
         refuse("no-update-store")
-    if windows.free_bytes < _LEAST_FREE:
+    if windows.full:
         refuse("system-drive-full", freeBytes=windows.free_bytes)
     access = windows.access[store]
     if access.owner not in {SYSTEM, "S-1-5-32-544", TRUSTED_INSTALLER}:

@@ -12,6 +12,7 @@ from model.facts import Facts, Machine, MachineRun, UpdateRun
 from model.findings import Finding
 from tests.builders import DAY, NOW, a_body, a_machine, a_machine_run, a_run, facts, swapped
 from tests.detectors.answers import answer, found, unknown
+from tests.diagnoses import a_diagnosis, looked_into
 
 WEB = a_machine("web-01")
 FARM = [a_machine(f"farm-{n:02}") for n in range(8)]
@@ -230,3 +231,12 @@ def test_rows_without_times_and_lists_are_borne() -> None:
     ]
 
     assert code(world(*rows)) == "0x80072EE2"
+
+
+@pytest.mark.parametrize(("said", "free"), [("F:412MB", 412), ("W:7000MB", 7000), ("P:9000MB", None), ("U:x", None)])
+def test_a_look_inside_tells_how_little_room_is_left(said: str, free: int | None) -> None:
+    read = looked_into(world(an_error(WEB, "0x80070005")), {WEB.id: a_diagnosis(dsk=said)})
+
+    [one] = found(UpdateAgentError().detect(read))
+
+    assert one.evidence.get("freeMegabytes") == free

@@ -10,10 +10,12 @@ import pytest
 import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
+from model.documents import Document
 from model.plans import Plan, RunScript
 from model.states import FailureState
 from remediations.clear_agent_cache import ClearAgentCache
 from remediations.enable_agent import EnableAgent
+from remediations.free_update_cache import FreeUpdateCache
 from remediations.grant_update_store import GrantUpdateStore
 from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
@@ -80,6 +82,14 @@ def windows_update_plans() -> list[Plan]:
     answers.append(wsus.plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=unresolved), world))
     answers.append(UpdateSignatures().plan(a_finding(FailureState.KB2267602_MISSING, web.id), world))
     answers.append(ClearAgentCache().plan(a_finding(FailureState.NO_HEARTBEAT, web.id), world))
+    full: Document = {
+        "action": "grant-update-store",
+        "phase": "scan",
+        "code": "0x80070005",
+        "meaning": "",
+        "freeMegabytes": 1,
+    }
+    answers.append(FreeUpdateCache().plan(a_finding(FailureState.UPDATE_AGENT_ERROR, web.id, evidence=full), world))
     off = a_finding(FailureState.NO_HEARTBEAT, web.id, evidence={"agentService": "disabled"})
     answers.append(EnableAgent().plan(off, world))
     rescan = {"action": "rescan", "phase": "scan", "code": "", "meaning": ""}
@@ -226,6 +236,7 @@ def test_the_key_is_exported_before_it_is_removed_and_a_user_worker_stops_both()
             ["'disabled-again-twice'", "WriteAllText($file", "Set-Service", "Start-Service", "-Path $mark"],
         ),
         ("restore-agent-service", ["-ne $Sha256", "Set-Service", "-Destination $undone"]),
+        ("free-update-cache", ["-ge 1073741824", ".IsBusy", "Stop-Service", "Remove-Item", "-Path $mark"]),
         ("clear-agent-cache", ["'Disabled'", "WriteAllText($file", "Stop-Service", "Move-Item", "-Path $mark"]),
         ("restore-agent-cache", ["-ne $Sha256", "Stop-Service", "Move-Item", "-Destination $undone"]),
         ("grant-update-store", ["-lt 1073741824", "'foreign-owner'", "'deny-entry'", "/save $file", "$store /grant"]),
@@ -247,6 +258,14 @@ def test_what_was_there_is_recorded_before_the_first_change_and_what_forbids_it_
 
     places = [text_.index(part, text_.index("try {")) for part in order]
     assert places == sorted(places)
+
+
+def test_only_downloads_are_deleted_and_none_of_the_stores() -> None:
+    text_ = (FOLDER / "windows" / "free-update-cache.ps1").read_text()
+
+    assert re.findall(r"Join-Path \$env:windir '([^']+)'", text_) == ["SoftwareDistribution\\Download"]
+    assert re.findall(r"Remove-Item -LiteralPath (\S+)", text_) == ["$child.FullName"]
+    assert re.findall(r"\$child in @\(Get-ChildItem -LiteralPath (\S+) -Force\)", text_) == ["$downloads"]
 
 
 def test_the_stores_of_windows_update_and_of_the_agent_are_renamed_and_never_deleted() -> None:

@@ -11,13 +11,14 @@ from model.facts import Machine
 from model.findings import Finding
 from model.plans import Declined, Plan, RunScript
 from model.states import ActionClass, FailureState
+from remediations.free_update_cache import FreeUpdateCache
 from remediations.grant_update_store import GrantUpdateStore
 from remediations.set_wsus_server import SetWsusServer
 from tests.builders import a_body, a_finding, a_machine, an_instance_view, facts
 
 WEB, LINUX = a_machine("web-01"), a_machine("lin-01", os="Linux")
 SERVER = "https://wsus.contoso.com:8531"
-WSUS, GRANT = SetWsusServer(server=SERVER), GrantUpdateStore()
+WSUS, GRANT, FREE = SetWsusServer(server=SERVER), GrantUpdateStore(), FreeUpdateCache()
 UNRESOLVED, NO_SERVER, DENIED = 0x8024402C, 0x80244011, 0x80070005
 
 
@@ -26,7 +27,9 @@ def an_error(code: int, machine: Machine = WEB, **more: Any) -> Finding:
     return a_finding(FailureState.UPDATE_AGENT_ERROR, machine.id, name=machine.name, evidence=evidence)
 
 
-def answer(fix: GrantUpdateStore | SetWsusServer, finding: Finding, machine: Machine = WEB) -> Plan | Declined:
+def answer(
+    fix: FreeUpdateCache | GrantUpdateStore | SetWsusServer, finding: Finding, machine: Machine = WEB
+) -> Plan | Declined:
     world = facts(machines=[machine], bodies=[a_body(machines=[machine])], views=[an_instance_view(machine)])
     return fix.plan(finding, world)
 
@@ -78,5 +81,22 @@ def test_windows_update_gets_its_rights_on_its_store_back_after_they_were_saved(
     assert "malware" in plan.risk
 
 
+# What the script itself takes for full: a gigabyte.
+@pytest.mark.parametrize(("megabytes", "freed"), [(None, False), (1024, False), (1023, True), (0, True)])
+def test_a_full_drive_is_what_denies_access_and_then_room_is_made(megabytes: int | None, freed: bool) -> None:  # noqa: FBT001
+    finding = an_error(DENIED, freeMegabytes=megabytes)
+
+    granted, made = answer(GRANT, finding), answer(FREE, finding)
+
+    assert (isinstance(granted, Plan), isinstance(made, Plan)) == (not freed, freed)
+    if freed:
+        assert the_script(made).script == "windows/free-update-cache.ps1"
+
+
+def test_a_full_drive_without_that_error_or_out_of_reach_is_left_alone() -> None:
+    assert isinstance(answer(FREE, an_error(UNRESOLVED, freeMegabytes=1)), Declined)
+    assert isinstance(answer(FREE, an_error(DENIED, LINUX, freeMegabytes=1), LINUX), Declined)
+
+
 def test_no_sweep_does_either_of_its_own_accord() -> None:
-    assert {WSUS.action_class, GRANT.action_class} == {ActionClass.OPT}
+    assert {WSUS.action_class, GRANT.action_class, FREE.action_class} == {ActionClass.OPT}

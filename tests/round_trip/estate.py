@@ -100,6 +100,7 @@ def suffering_inside() -> Fleet:
     updates.failed_and_recovered(book)
     _lost_its_cache(book)
     _was_disabled(book)
+    _has_no_room(book)
     _asks_no_server(book)
     return book.fleet(FailureState)
 
@@ -118,6 +119,16 @@ def _was_disabled(book: Book) -> None:
     book.beats(vm, since=book.since(6), until=NOW - 5 * HOUR)
     book.guests[vm.key] = {"healthService": "Disabled"}
     book.suffers(FailureState.NO_HEARTBEAT, vm.key, "plan", "its agent is disabled", inside=True)
+
+
+def _has_no_room(book: Book) -> None:
+    """Downloaded updates fill its system drive, which shows inside."""
+    vm = book.machine("term")
+    book.beats(vm, since=book.since(4))
+    book.is_assessed(vm, when=book.now - 30 * HOUR)
+    book.is_assessed(vm, setting=rows.UNHEALTHY, server=_SCANS["grant-update-store"], offers=[])
+    book.guests[vm.key] = {"windows": {"freeBytes": 300 * 2**20, "downloadedBytes": 5 * 2**30}}
+    book.suffers(FailureState.UPDATE_AGENT_ERROR, vm.key, "plan", "its drive is full", inside=True)
 
 
 def _asks_no_server(book: Book) -> None:

@@ -33,7 +33,7 @@ LEFT_OUT: Final = frozenset(
         # While a workspace is over its cap, the rest of its estate is unknown.
         "raise-daily-cap",
         # These come after a restart that did not help, and need what an operator names, or a look inside.
-        *("clear-agent-cache", "enable-agent", "set-wsus-server", "update-signatures"),
+        *("clear-agent-cache", "enable-agent", "free-update-cache", "set-wsus-server", "update-signatures"),
     }
 )
 """Remediations that have no case here."""
@@ -114,8 +114,6 @@ def test_what_needs_a_second_try_an_operator_s_word_or_a_look_inside_too(tmp_pat
             tmp_path,
             PATCHWRIGHT_PROBE="suspects",
             PATCHWRIGHT_WSUS_SERVER="http://wsus.contoso.com:8530",
-            PATCHWRIGHT_ATTEMPTS="1",
-            PATCHWRIGHT_ATTEMPTS_WITHIN="P2D",
         )
         before = everything(azure.server.estate)
         first = swept(engine, applies=True)

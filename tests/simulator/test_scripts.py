@@ -170,6 +170,8 @@ def injured(guest: Guest, name: str = "") -> None:
     if name == "grant-update-store":
         # Windows Update does not scan then.
         guest.windows.lacks_store_rights()
+    if name == "free-update-cache":
+        guest.windows.free_bytes, guest.windows.downloaded_bytes = 2**20, 2**32
     if name == "enable-agent":
         guest.agent_start, guest.running = "Disabled", False
     guest.windows.refuses_tls12()
@@ -215,6 +217,10 @@ def agent_disabled_again_twice(guest: Guest) -> None:
     guest.agent_start, guest.running = "Disabled", False
 
 
+def full_while_installing(windows: Windows) -> None:
+    windows.free_bytes, windows.downloaded_bytes, windows.installing = 0, 2**30, True
+
+
 def installing_after_a_reset(guest: Guest) -> dict[str, str] | None:
     parameters = after("reset-update-store")(guest)
     guest.windows.installing = True
@@ -245,6 +251,11 @@ REFUSALS: dict[str, dict[str, Prepared]] = {
     "enable-tls12": {
         "already-on": lambda guest: done_tls(guest.windows),
         "not-a-number": gives(lambda w: w.registry.set(TLS12_CLIENT, "Enabled", "1", "String")),
+    },
+    "free-update-cache": {
+        "space-is-there": UNTOUCHED,
+        "nothing-downloaded": gives(lambda w: setattr(w, "free_bytes", 2**30 - 1)),
+        "installation-under-way": gives(full_while_installing),
     },
     "grant-machine-keys": {
         "no-key-folder": gives(lambda w: w.access.clear()),
@@ -351,6 +362,7 @@ def inside(guest: Guest) -> tuple[object, ...]:
         guest.clock_ahead,
         guest.running,
         guest.agent_start,
+        (windows.free_bytes, windows.downloaded_bytes),
         {key: file.text for key, file in guest.files.items()},
         windows.registry.content(),
         dict(windows.services),
@@ -414,8 +426,18 @@ def test_what_a_script_changed_its_undo_brings_back(name: str) -> None:
     assert restored["outcome"] == "restored"
     # Our own records stay, and what Windows Update has stored since stays beside the old store; the agent runs.
     changed = [n for n, (was, is_now) in enumerate(zip(before, inside(guest), strict=True)) if was != is_now]
-    assert set(changed) <= ({4, 8} if name in {"reset-update-store", "clear-agent-cache"} else {4})
-    assert {key: guest.windows.folders[key] for key in before[8]} == before[8]  # type: ignore[attr-defined]
+    assert set(changed) <= ({5, 9} if name in {"reset-update-store", "clear-agent-cache"} else {5})
+    assert {key: guest.windows.folders[key] for key in before[9]} == before[9]  # type: ignore[attr-defined]
+
+
+def test_what_windows_update_downloaded_makes_room_once() -> None:
+    guest = a_guest()
+    injured(guest, "free-update-cache")
+
+    first, second = done(guest, "free-update-cache"), done(guest, "free-update-cache")
+
+    assert (first["freeBytesBefore"], first["freeBytes"], first["repeated"]) == (2**20, 2**20 + 2**32, False)
+    assert (second["freeBytesBefore"], second["freeBytes"], second["repeated"]) == (2**20 + 2**32,) * 2 + (True,)
 
 
 @pytest.mark.parametrize("foreign", [False, True])
