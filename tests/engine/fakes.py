@@ -70,6 +70,8 @@ class FakeClock:
 
     def sleep_until(self, due: datetime) -> None:
         self.sleeps.append(due - self.moment)
+        # No process of any test waits as often as that, so that one which never ends fails at once.
+        assert len(self.sleeps) < 2_000, f"the process does not end: it waits again, for {self.sleeps[-1]}"
         self.moment = max(self.moment, due)
         self.meanwhile(self.moment)
 
