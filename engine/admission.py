@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.catalogue import Catalogue, policy_of
 from engine.journal import Case, Journal
@@ -19,7 +19,7 @@ from engine.leases import group_key
 from engine.ports import Entry, Ledger
 from engine.settings import Settings
 from engine.slots import Slots
-from guardrails import Attempt, Attempts, Situation, StormGate, guardrails_of_the_moment, judge
+from guardrails import Attempt, Situation, StormGate, guardrails_of_the_moment, judge
 from guardrails.blast_radius import BlastRadius
 from model.documents import text_at
 from model.facts import Facts
@@ -34,6 +34,31 @@ _STORM_SEEN: Final = "storm-seen"
 
 type Rung = tuple[str, str]
 """A target and a remediation."""
+
+
+class _Try(NamedTuple):
+    """An attempt as the ledger has it."""
+
+    run: str
+    attempt: str
+    at: datetime
+    in_vain_until: datetime | None = None
+
+    @property
+    def written(self) -> str:
+        end = [format_time(self.in_vain_until)] if self.in_vain_until else []
+        return json.dumps([self.run, self.attempt, format_time(self.at), *end])
+
+    @classmethod
+    def read(cls, holder: str) -> _Try | None:
+        """None for what is no attempt."""
+        try:
+            run, attempt, at, *end = json.loads(holder)
+        except (ValueError, TypeError):
+            return None
+        if (began := parse_time(at)) is None:
+            return None
+        return cls(run=str(run), attempt=str(attempt), at=began, in_vain_until=parse_time(end[0]) if end else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,17 +154,14 @@ class Admission:
         keys = {key: rung for rung in set(rungs) for key in self._attempt_keys(rung)}
         found: dict[Rung, tuple[Attempt, ...]] = {}
         for key, holder in self.ledger.holders([*keys], self.journal.clock.now()).items():
-            run, _, at = _read_attempt(holder)
-            if at is not None:
-                found[keys[key]] = (*found.get(keys[key], ()), Attempt(run=run, at=at))
+            if one := _Try.read(holder):
+                attempt = Attempt(run=one.run, at=one.at, in_vain_until=one.in_vain_until)
+                found[keys[key]] = (*found.get(keys[key], ()), attempt)
         return found
 
-    def exhausted(self, findings: Iterable[Finding]) -> dict[Rung, datetime]:
-        """Rungs of the findings' ladders that have no attempt left, with when they have one again."""
-        belt = Attempts(most=self.settings.attempts, within=self.settings.attempts_within)
-        now = self.journal.clock.now()
-        rungs = [(f.target, rung.id) for f in findings for rung in self.catalogue.fixing(f.state)]
-        return {r: until for r, attempts in self.tried(rungs).items() if (until := belt.exhausted(attempts, now))}
+    def attempts(self, findings: Iterable[Finding]) -> dict[Rung, tuple[Attempt, ...]]:
+        """The latest attempts at every rung of the findings' ladders."""
+        return self.tried((f.target, rung.id) for f in findings for rung in self.catalogue.fixing(f.state))
 
     def saw(self, findings: Iterable[Finding], facts: Facts) -> None:
         """Remember a storm, where this is one."""
@@ -234,11 +256,15 @@ class Admission:
         """Until it is verified, and a while longer, no other run treats the finding."""
         self.ledger.claim(f"treated:{case.key}", case.run, self.journal.clock.now(), due + self.settings.cool_down)
 
-    def verified(self, run: str, key: str, *, helped: bool) -> None:
-        """It is known whether it helped. What did not counts as a failure from now on, as far as there is a place."""
-        now = self.journal.clock.now()
+    def verified(self, run: str, plan: Plan, *, helped: bool) -> None:
+        """It is known whether it helped.
+
+        What did not counts as a failure from now on, as far as there is a place, and as tried in vain.
+        """
+        key, now = plan.finding.key, self.journal.clock.now()
         if not helped:
             self._budget(run).take([f"{key}#ineffective"], now)
+            self._tried_in_vain(run, plan, now)
         self.ledger.release(f"treated:{key}", run)
 
     def _budget(self, run: str) -> Slots:
@@ -248,15 +274,47 @@ class Admission:
         rung = (case.plan.finding.target, case.plan.remediation)
         keys = self._attempt_keys(rung)
         held = self.ledger.holders(keys, now)
-        if any(_read_attempt(holder)[1] == attempt for holder in held.values()):
+        if any(one.attempt == attempt for holder in held.values() if (one := _Try.read(holder))):
             return
+        until = now + max(self.settings.attempts_within, self.settings.cool_down)
+        self._remember(_Try(run=case.run, attempt=attempt, at=now), keys, held, now, until)
+
+    def _tried_in_vain(self, run: str, plan: Plan, now: datetime) -> None:
+        """The attempt counts for longer; it may be days old, where its effect shows in a machine's next run only."""
+        keys = self._attempt_keys((plan.finding.target, plan.remediation))
+        held = dict(self.ledger.holders(keys, now))
+        own = {key: one for key, holder in held.items() if (one := _Try.read(holder)) and one.run == run}
+        key = max(own, key=lambda key: own[key].at, default="")
+        if key and own[key].in_vain_until:
+            # Told a second time.
+            return
+        if key:
+            self.ledger.release(key, held.pop(key))
+        tried = own[key] if key else _Try(run=run, attempt="", at=self._applied_at(run, plan) or now)
+        # A repair whose effect shows once a month has its second verdict a month after the first.
+        until = now + self.settings.ineffective_within + (now - tried.at)
+        self._remember(tried._replace(in_vain_until=until), keys, held, now, until)
+
+    def _remember(
+        self, tried: _Try, keys: Sequence[str], held: Mapping[str, str], now: datetime, until: datetime
+    ) -> None:
+        """Write an attempt down where there is room, else in the place of the one that ceases to count first."""
         key = next((key for key in keys if key not in held), "")
         if not key:
-            # All are past the time in which they count, and kept for the cool-down only.
-            key = min(held, key=lambda key: _read_attempt(held[key])[2] or now)
+            # As a rule it does not count any more, and is kept for the cool-down only.
+            key = min(held, key=lambda key: self._counts_until(held[key]) or now)
             self.ledger.release(key, held[key])
-        until = now + max(self.settings.attempts_within, self.settings.cool_down)
-        self.ledger.claim(key, json.dumps([case.run, attempt, format_time(now)]), now, until)
+        self.ledger.claim(key, tried.written, now, until)
+
+    def _counts_until(self, holder: str) -> datetime | None:
+        if (one := _Try.read(holder)) is None:
+            return None
+        attempt = Attempt(run=one.run, at=one.at, in_vain_until=one.in_vain_until)
+        return attempt.counts_until(self.settings.attempts_within)
+
+    def _applied_at(self, run: str, plan: Plan) -> datetime | None:
+        lines = self.ledger.entries(run, about=plan.finding.key, kinds=frozenset({"applied"}))
+        return lines[-1].at if lines else None
 
     def _attempt_keys(self, rung: Rung) -> list[str]:
         target, remediation = rung
@@ -271,12 +329,3 @@ def looked_at(entries: Iterable[Entry], attempt: str) -> datetime | None:
 def _own(key: str, number: int) -> str:
     """A try's name in the error budget: each try that fails has a place of its own."""
     return f"{key}#{number}"
-
-
-def _read_attempt(holder: str) -> tuple[str, str, datetime | None]:
-    """Run, attempt and time, as `_count_attempt` writes them."""
-    try:
-        run, attempt, at = json.loads(holder)
-    except (ValueError, TypeError):
-        return "", "", None
-    return str(run), str(attempt), parse_time(at)

@@ -75,6 +75,9 @@ class Settings:
     """`PATCHWRIGHT_ATTEMPTS`: how often a remediation is tried on a target before the next one takes its turn."""
     attempts_within: timedelta = timedelta(hours=24)
     """`PATCHWRIGHT_ATTEMPTS_WITHIN`: ISO 8601; how long an attempt counts."""
+    ineffective_within: timedelta = timedelta(days=7)
+    """`PATCHWRIGHT_INEFFECTIVE_WITHIN`: ISO 8601; how long an attempt counts, and the next remediation takes its turn,
+    where it was applied and its verification found that it did not help; and for as long again as that took."""
     owner: str = ""
     """`PATCHWRIGHT_OWNER`: who is told of what no remediation helps against, where no tag names an owner."""
     owner_tag: str = "owner"
@@ -168,6 +171,9 @@ class Settings:
             attempts_within=reader.duration(
                 "ATTEMPTS_WITHIN", cls.attempts_within, timedelta(minutes=1), timedelta(days=30)
             ),
+            ineffective_within=reader.duration(
+                "INEFFECTIVE_WITHIN", cls.ineffective_within, timedelta(minutes=1), timedelta(days=90)
+            ),
             owner=reader.text("OWNER", cls.owner),
             owner_tag=reader.text("OWNER_TAG", cls.owner_tag),
             storm_percent=reader.number("STORM_PERCENT", cls.storm_percent, 0, 100),
@@ -219,6 +225,7 @@ _KNOWN: Final = frozenset(
         "COOL_DOWN",
         "ATTEMPTS",
         "ATTEMPTS_WITHIN",
+        "INEFFECTIVE_WITHIN",
         "OWNER",
         "OWNER_TAG",
         "STORM_PERCENT",

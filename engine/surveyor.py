@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,6 +12,7 @@ from engine.catalogue import Catalogue
 from engine.insides import advised, with_obstacles
 from engine.ladder import Ladder
 from engine.ports import Estate, Progress, quiet
+from guardrails import Attempt
 from model.deployments import same_deployment
 from model.diagnosis import Diagnosis
 from model.documents import Document, at
@@ -163,14 +164,15 @@ class Surveyor:
         self,
         findings: Iterable[Finding],
         facts: Facts,
-        exhausted: Collection[tuple[str, str]] = (),
+        attempts: Mapping[tuple[str, str], Sequence[Attempt]] | None = None,
         *,
         first: Mapping[str, str] | None = None,
     ) -> tuple[list[Plan], list[Declined], Facts]:
         """The first remediation of each finding that has a plan, or what the gentlest one says instead.
 
-        A target and a remediation that are `exhausted` are passed over; where nothing else has a plan, that is an
-        exception with an owner. `first` names the remediation that is tried before the others, by the finding's key.
+        Whoever hands in the `attempts`, by target and remediation, wants the ladder climbed: what was tried often
+        enough is passed over, and where nothing else has a plan, that is an exception with an owner. `first` names the
+        remediation that is tried before the others, by the finding's key.
         """
         findings = list(findings)
         wanted = frozenset(
@@ -187,15 +189,16 @@ class Surveyor:
         declined: list[Declined] = []
         for finding in findings:
             rungs = self.catalogue.fixing(finding.state)
-            tried = [rung.id for rung in rungs if (finding.target, rung.id) in exhausted]
+            tried = {rung.id: (attempts or {}).get((finding.target, rung.id), ()) for rung in rungs}
             meant = (first or {}).get(finding.key)
-            left = sorted((rung for rung in rungs if rung.id not in tried), key=lambda rung: rung.id != meant)
-            answers = [rung.plan(finding, facts) for rung in left]
-            others = [answer for answer in answers if isinstance(answer, Declined)]
-            if plan := next((answer for answer in answers if isinstance(answer, Plan)), None):
+            answers = {rung.id: rung.plan(finding, facts) for rung in sorted(rungs, key=lambda rung: rung.id != meant)}
+            passed = self.ladder.passed(rungs, answers, tried, facts.now)
+            left = [answer for id_, answer in answers.items() if id_ not in passed]
+            others = [answer for answer in left if isinstance(answer, Declined)]
+            if plan := next((answer for answer in left if isinstance(answer, Plan)), None):
                 plans.append(plan)
-            elif tried:
-                declined.append(self.ladder.end(finding, tried, others, facts))
+            elif passed:
+                declined.append(self.ladder.end(finding, passed, tried, others, facts))
             else:
                 declined += others[:1]
         scripted = {step.machine.lower() for plan in plans for step in plan.steps if isinstance(step, RunScript)}

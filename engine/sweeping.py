@@ -82,7 +82,7 @@ class Sweeping:
         findings = [f for f in survey.findings if selects(request.machines, f.target, facts)]
         unknown = [u for u in survey.unknown if not u.target or selects(request.machines, u.target, facts)]
         self.admission.saw(survey.findings, facts)
-        plans, declined, facts = self.surveyor.plan(findings, facts, self.admission.exhausted(findings))
+        plans, declined, facts = self.surveyor.plan(findings, facts, self.admission.attempts(findings))
         # A person who asks for a dry run means to apply it; a sweep of its own accord has nobody behind it.
         by_person = not acting and request.trigger in {"cli", "http"}
         known = self.admission.background(request.run, request.run, plans, survey.findings)

@@ -66,11 +66,12 @@ class Verifying:
                 doubt = Unknown(state=plan.finding.state, target="", missing="its mode is off, so nobody looks")
             if key in found:
                 why = f"still found: {found[key].reason}"
+                # Remembered before it is concluded: who dies in between looks again, and writes both.
+                self.admission.verified(run, plan, helped=False)
                 self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
-                self.admission.verified(run, key, helped=False)
             elif doubt is None:
                 self.journal.conclude(run, attempt, plan, Outcome.REMEDIATED, "not found any more")
-                self.admission.verified(run, key, helped=True)
+                self.admission.verified(run, plan, helped=True)
             else:
                 self._look_later(run, attempt, plan, doubt.missing)
         self.counting.record(run, before)
@@ -103,5 +104,5 @@ class Verifying:
             self.journal.record(run, Line(f"relook:{key}:{looks}", "relook", body, key))
         else:
             why = f"applied, and could not be verified: {missing}"
+            self.admission.verified(run, plan, helped=False)
             self.journal.conclude(run, attempt, plan, Outcome.INEFFECTIVE, why)
-            self.admission.verified(run, key, helped=False)

@@ -1,4 +1,4 @@
-"""What did not help twice is not tried a third time."""
+"""What was tried twice in a day, or twice in vain, is not tried a third time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from model.times import in_words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """Holds a remediation that was tried `most` times on the same target `within` a time, until the oldest is past it.
+    """Holds a remediation of which `most` attempts on the same target count, until the oldest no longer does.
 
+    An attempt counts `within` a time; one that was applied and did not help counts as long as that is remembered.
     The next rung of the ladder is another remediation with attempts of its own; planning takes it, and where there is
     none says whose the case is now.
     """
@@ -26,11 +27,13 @@ class Attempts:
         """When there is an attempt left again, or None where there is one now."""
         if self.most == 0:
             return now + self.within
-        recent = sorted(tried.at for tried in attempts if now - tried.at < self.within)
-        return recent[-self.most] + self.within if len(recent) >= self.most else None
+        ends = sorted(end for tried in attempts if (end := tried.counts_until(self.within)) > now)
+        return ends[-self.most] if len(ends) >= self.most else None
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
         if until := self.exhausted(situation.attempts, situation.now):
             tried = f"{plan.remediation} was tried {self.most} times on {plan.finding.name}"
-            return Hold(guardrail="attempts", reason=f"{tried} within {in_words(self.within)}", until=until)
+            in_vain = any(one.in_vain_until for one in situation.attempts)
+            how = "and did not help" if in_vain else f"within {in_words(self.within)}"
+            return Hold(guardrail="attempts", reason=f"{tried} {how}", until=until)
         return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from model.facts import Facts
@@ -17,6 +18,12 @@ class Attempt:
 
     run: str
     at: datetime
+    in_vain_until: datetime | None = None
+    """Where it was applied and did not help: how long that is remembered."""
+
+    def counts_until(self, within: timedelta) -> datetime:
+        """When it no longer counts, where an attempt as such counts `within` a time."""
+        return max(self.at + within, self.in_vain_until or self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,9 @@ class Situation:
     from_logs: bool = False
     """True where the finding stands on what Log Analytics answered."""
     unhealthy: frozenset[str] = field(default_factory=frozenset)
-    """Machines that have a finding."""
+    """Machines with a finding that makes a machine unhealthy."""
+    behind: Mapping[str, int | None] = field(default_factory=dict)
+    """By the key of a workspace's finding: how many machines are silent or not assessed for it; None where unknown."""
     storm_ends: datetime | None = None
     """When the cool-down of the last storm that was seen is over."""
     failures: int = 0

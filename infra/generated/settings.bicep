@@ -44,6 +44,9 @@ type Settings = {
   @description('ISO 8601; how long an attempt counts.')
   PATCHWRIGHT_ATTEMPTS_WITHIN: string?
 
+  @description('ISO 8601; how long an attempt counts, and the next remediation takes its turn, where it was applied and its verification found that it did not help; and for as long again as that took.')
+  PATCHWRIGHT_INEFFECTIVE_WITHIN: string?
+
   @description('who is told of what no remediation helps against, where no tag names an owner.')
   PATCHWRIGHT_OWNER: string?
 

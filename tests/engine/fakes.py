@@ -150,6 +150,10 @@ class World:
     """By machine: the run commands that it has."""
     needs: dict[str, timedelta] = field(default_factory=dict)
     """By deployment: how long its updates take."""
+    silent: dict[str, datetime] = field(default_factory=dict)
+    """By machine whose agent is silent: when it beat last."""
+    helps: str = ""
+    """The script that makes a silent agent beat again; empty: none does."""
     requests: RequestCount = field(default_factory=RequestCount)
     readings: list[frozenset[Reading]] = field(default_factory=list)
 
@@ -172,7 +176,11 @@ class World:
                 ProviderRegistration(subscription=subscription, namespace="Microsoft.Automation", state=state)
                 for subscription, state in self.registrations.items()
             ],
-            rows={"source-id-changed": self._identities(), "cloned-machine": self._sharers()},
+            rows={
+                "source-id-changed": self._identities(),
+                "cloned-machine": self._sharers(),
+                "no-heartbeat": self._silent(),
+            },
             unreadable=self.unreadable,
             subscriptions=self.registrations,
             now=self.clock.now(),
@@ -275,6 +283,13 @@ class World:
                 ]
         return rows
 
+    def _silent(self) -> list[Row]:
+        """The machines whose agent is silent, as `no-heartbeat.kql` answers."""
+        return [
+            a_beat(self.machines[id_], "") | {"LastBeat": format_time(last), "NewerBeat": None}
+            for id_, last in self.silent.items()
+        ]
+
     def _sharers(self) -> list[Row]:
         now_as = {id_: self.now_as(id_) for id_ in self.identity if id_ in self.machines}
         sharing = [id_ for id_, one in now_as.items() if sum(one == other for other in now_as.values()) > 1]
@@ -344,6 +359,8 @@ class Hand:
                 assert token == {"sent": step_id}
                 machine = self.scripts[step_id]
                 self.world.becomes(machine, f"new-{machine.rsplit('/', 1)[1]}", self.world.clock.now())
+                if step.script == self.world.helps:
+                    self.world.silent.pop(machine, None)
                 return StepDone(result={"outcome": "reset", "sha256": "00"})
             case AwaitIdentity():
                 return self._awaited(step)

@@ -141,7 +141,7 @@ class TestTheLadder:
         run = app.sweep()
 
         assert app.outcomes(run) == {key: "declined"}
-        tried = "register-automation-provider did not help, tried 2 times within 1 d"
+        tried = "register-automation-provider (tried 2 times within 1 d) did not help"
         assert app.reason(run) == f"{tried}; patching@contoso.com has to look at it"
         (advice,) = app.document(run)["advice"]
         assert "needs patching@contoso.com" in advice["summary"]

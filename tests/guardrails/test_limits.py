@@ -115,6 +115,27 @@ def test_what_did_not_help_twice_in_a_day_is_not_tried_a_third_time(attempts: An
     assert until(Attempts(most=2, within=DAY), attempts=attempts, run="mine") == expected
 
 
+def in_vain(ago: timedelta, *, remembered: timedelta) -> tuple[Attempt, ...]:
+    return (Attempt(run="theirs", at=NOW - ago, in_vain_until=NOW - ago + remembered),)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        (in_vain(2 * DAY, remembered=7 * DAY), "pass"),
+        (in_vain(2 * DAY, remembered=7 * DAY) + in_vain(3 * DAY, remembered=7 * DAY), NOW + 4 * DAY),
+        (in_vain(2 * DAY, remembered=7 * DAY) + in_vain(7 * DAY - MINUTE, remembered=7 * DAY), NOW + MINUTE),
+        (in_vain(2 * DAY, remembered=7 * DAY) + in_vain(7 * DAY, remembered=7 * DAY), "pass"),
+        # One that is remembered and one of today are two.
+        (in_vain(2 * DAY, remembered=7 * DAY) + tried(20 * HOUR), NOW + 4 * HOUR),
+        # However short the memory, an attempt counts a day.
+        (in_vain(2 * HOUR, remembered=HOUR) + tried(HOUR), NOW + 22 * HOUR),
+    ],
+)
+def test_what_was_seen_not_to_help_counts_for_longer(attempts: Any, expected: Any) -> None:
+    assert until(Attempts(most=2, within=DAY), attempts=attempts, run="mine") == expected
+
+
 class TestStormGate:
     BELT = StormGate(percent=20, cool_down=4 * HOUR)
 
