@@ -31,8 +31,8 @@ class Editable:
         properties = body["properties"]
         assert isinstance(properties, dict)  # noqa: S101 - `editable` has looked
         configuration, schedule = properties["updateConfiguration"], properties["scheduleInfo"]
-        assert isinstance(configuration, dict)  # noqa: S101
-        assert isinstance(schedule, dict)  # noqa: S101
+        assert isinstance(configuration, dict)  # noqa: S101 - as above
+        assert isinstance(schedule, dict)  # noqa: S101 - as above
         configuration.update(changes)
         schedule["startTime"] = start_text(self.document, self.next_run)
         return body

@@ -303,7 +303,7 @@ class Deployments:
                 {error} AS ErrorResult)
             FROM UpdateRunProgress__rows WHERE lower(ResourceId) = ? AND lower(UpdateRunName) = ?
                 AND NOT coalesce(list_contains(?, Product), false) AND NOT coalesce(list_contains(?, KBID), false)
-            QUALIFY CorrelationId = first_value(CorrelationId) OVER (ORDER BY TimeGenerated DESC)""",  # noqa: S608
+            QUALIFY CorrelationId = first_value(CorrelationId) OVER (ORDER BY TimeGenerated DESC)""",  # noqa: S608 - names are ours
             self.clock.now.replace(tzinfo=None), text_at(run, "name"), part.agent,
             deployment, left_out, _excluded_updates(configuration),
         )  # fmt: skip
