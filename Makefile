@@ -18,10 +18,11 @@ export npm_config_cache := $(CURDIR)/.cache/npm
 # Node is the machine's, or else the one that tools/setup-node puts into .venv.
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
-# The programs of bench/; what they share and what they start themselves is no benchmark of its own.
-BENCHMARKS := $(filter-out __init__ floor ground_truth measure,$(basename $(notdir $(wildcard bench/*.py))))
+# The programs of bench/; what they share and what they start themselves is no benchmark of its own, and proofs that
+# take long have targets of their own.
+BENCHMARKS := $(filter-out __init__ chaos fidelity floor ground_truth measure,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: help setup demo test check audit fuzz scan bench ground-truth golden serve package docs lock clean
+.PHONY: help setup demo test check audit fuzz scan bench ground-truth fidelity chaos golden serve package docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,6 +61,12 @@ bench: setup ## the benchmarks; results in bench/results/
 
 ground-truth: .venv/.stamp-python ## fifty generated estates swept, and each finding held against what is true of them
 	$(PYTHON) -m bench.ground_truth
+
+fidelity: .venv/.stamp-python ## two hundred generated estates: what a dry run lists is what an apply sends
+	$(PYTHON) -m bench.fidelity
+
+chaos: .venv/.stamp-python ## five hundred injured machines, while Azure fails and workers are killed
+	$(PYTHON) -m bench.chaos
 
 serve: .venv/.stamp-python ## the function app on a development host against the simulated Azure
 	$(PYTHON) -m devhost
