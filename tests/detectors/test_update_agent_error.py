@@ -237,6 +237,7 @@ def test_rows_without_times_and_lists_are_borne() -> None:
 def test_a_look_inside_tells_how_little_room_is_left(said: str, free: int | None) -> None:
     read = looked_into(world(an_error(WEB, "0x80070005")), {WEB.id: a_diagnosis(dsk=said)})
 
-    [one] = found(UpdateAgentError().detect(read))
+    [one] = UpdateAgentError().detect(read)
 
+    assert isinstance(one, Finding)
     assert one.evidence.get("freeMegabytes") == free

@@ -95,7 +95,7 @@ def _failed(book: Book, why: str, text: str) -> None:
 
 def suffering_inside() -> Fleet:
     """What a look inside, an operator's word or a second try is needed for."""
-    book = Book(9, 5, NOW)
+    book = Book(12, 5, NOW)
     updates.old_definitions(book)
     updates.failed_and_recovered(book)
     _lost_its_cache(book)
