@@ -21,11 +21,12 @@ from engine.settings import Settings
 from engine.slots import Slots
 from guardrails import Attempt, Situation, StormGate, guardrails_of_the_moment, judge
 from guardrails.blast_radius import BlastRadius
+from guardrails.storm_gate import behind, unhealthy
 from model.documents import text_at
 from model.facts import Facts
 from model.findings import Finding
 from model.plans import Allow, Hold, Plan, Refuse
-from model.states import Mode, Outcome
+from model.states import ActionClass, FailureState, Mode, Outcome
 from model.times import format_time, parse_time
 
 _STORM: Final = "storm"
@@ -87,6 +88,7 @@ class Background:
     now: datetime
     run: str
     unhealthy: frozenset[str]
+    behind: Mapping[str, int | None]
     storm_ends: datetime | None
     treated: Mapping[str, str]
     groups: Mapping[str, str]
@@ -106,17 +108,25 @@ class Admission:
     def ledger(self) -> Ledger:
         return self.journal.ledger
 
+    @property
+    def _mendable(self) -> frozenset[FailureState]:
+        """The states that a remediation may change something about."""
+        acting = (one for one in self.catalogue.remediations if one.action_class is not ActionClass.ADVISE)
+        return frozenset(one.fixes for one in acting)
+
     # What is known
 
     def background(self, run: str, attempt: str, plans: Sequence[Plan], findings: Iterable[Finding]) -> Background:
         """Everything that is known of runs, for judging these plans; `findings` are all that were found with them."""
         now = self.journal.clock.now()
         groups = {group_key(plan.group): plan.group for plan in plans if plan.group}
+        findings = list(findings)
         held = self.ledger.holders([f"treated:{plan.finding.key}" for plan in plans] + [*groups], now)
         return Background(
             now=now,
             run=run,
-            unhealthy=frozenset(finding.target for finding in findings),
+            unhealthy=unhealthy(findings, self._mendable),
+            behind=behind(findings),
             storm_ends=self._storm_ends(now),
             treated={p.finding.key: who for p in plans if (who := held.get(f"treated:{p.finding.key}", run)) != run},
             groups={group: who for key, group in groups.items() if (who := held.get(key, attempt)) != attempt},
@@ -143,6 +153,7 @@ class Admission:
             group_in_treatment_by=known.groups.get(plan.group, ""),
             from_logs=self.catalogue.from_logs(state),
             unhealthy=known.unhealthy & facts.machines.keys(),
+            behind=known.behind,
             storm_ends=known.storm_ends,
             failures=known.progress.failures,
             in_flight=known.progress.in_flight(key),
@@ -165,9 +176,10 @@ class Admission:
 
     def saw(self, findings: Iterable[Finding], facts: Facts) -> None:
         """Remember a storm, where this is one."""
-        unhealthy = {finding.target for finding in findings} & facts.machines.keys()
+        findings = list(findings)
+        counts = [len(unhealthy(findings, self._mendable) & facts.machines.keys()), *behind(findings).values()]
         gate, now = StormGate(percent=self.settings.storm_percent, cool_down=self.settings.storm_cool_down), facts.now
-        if gate.storm(len(unhealthy), len(facts.machines)):
+        if gate.storm(max(count or 0 for count in counts), len(facts.machines)):
             until = now + self.settings.storm_cool_down
             self.ledger.claim(_STORM, _STORM, now, until)
             if seen := self.ledger.holders([_STORM_SEEN], now).get(_STORM_SEEN):

@@ -26,6 +26,7 @@ from model.deployments import same_deployment
 from model.documents import Document, Json, at, list_at, text_at
 from model.facts import (
     Facts,
+    LogWorkspace,
     Machine,
     MachineRun,
     PowerState,
@@ -150,6 +151,7 @@ class World:
     """By machine: the run commands that it has."""
     needs: dict[str, timedelta] = field(default_factory=dict)
     """By deployment: how long its updates take."""
+    workspace: LogWorkspace = field(default_factory=a_workspace)
     silent: dict[str, datetime] = field(default_factory=dict)
     """By machine whose agent is silent: when it beat last."""
     helps: str = ""
@@ -171,7 +173,7 @@ class World:
             runs=self.runs,
             machine_runs=self.machine_runs,
             searches=copy.deepcopy(list(self.searches.values())),
-            workspace=a_workspace(),
+            workspace=self.workspace,
             registrations=[
                 ProviderRegistration(subscription=subscription, namespace="Microsoft.Automation", state=state)
                 for subscription, state in self.registrations.items()

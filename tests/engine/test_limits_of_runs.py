@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
+from engine.catalogue import Catalogue
 from engine.inline import TooLongToWait, drive
 from engine.ports import StepFailed
 from engine.process import apply
+from engine.surveyor import CAUSES
+from guardrails.storm_gate import unhealthy
 from model.calendars import parse_freezes, parse_windows
 from model.documents import Document
-from model.states import FailureState, Impact
-from tests.builders import DAY, HOUR, MINUTE, NOW, a_machine
+from model.states import ActionClass, FailureState, Impact
+from tests.builders import DAY, HOUR, MINUTE, NOW, a_finding, a_machine, a_workspace, facts
 from tests.engine.conftest import App
 
 BROKEN = StepFailed(reason="BadRequest")
+WORKSPACE_AND_PROVIDER = [FailureState.WORKSPACE_OVER_QUOTA, FailureState.AUTOMATION_RP_NOT_REGISTERED]
 
 
 def reasons(app: App, run: str) -> dict[str, str]:
@@ -253,6 +257,58 @@ class TestAStorm:
 
         app.clock.sleep_until(NOW + 4 * HOUR)
         assert app.outcomes(app.sweep(states=[FailureState.AUTOMATION_RP_NOT_REGISTERED])) == {key: "remediated"}
+
+    def silent(self, app: App, count: int, *, of: int) -> None:
+        """So many machines of an estate are silent."""
+        for number in range(of):
+            machine = a_machine(f"app-{number:02}")
+            app.world.machines[machine.id] = machine
+            if number < count:
+                app.world.silent[machine.id] = NOW - 5 * HOUR
+
+    @pytest.mark.parametrize(("count", "outcome"), [(4, "remediated"), (5, "held")])
+    def test_is_a_dead_workspace_as_large_as_what_is_silent_for_it(self, app: App, count: int, outcome: str) -> None:
+        """Its machines have no findings of their own; its own repair is not held for them."""
+        self.silent(app, count, of=20)
+        app.world.workspace = a_workspace(ingestion="overquota", quota=1.0)
+        app.set(storm_percent=20)
+        provider = app.unregistered()
+
+        ended = app.outcomes(app.sweep(states=WORKSPACE_AND_PROVIDER))
+
+        (cap,) = (found for key, found in ended.items() if key.startswith("workspace-over-quota:"))
+        assert cap != "held"
+        assert "daily cap 2 GB" in app.hand.writes
+        assert ended[provider] == outcome
+        # It is remembered like any other.
+        if outcome == "held":
+            assert app.outcomes(app.sweep(states=WORKSPACE_AND_PROVIDER[1:])) == {provider: "held"}
+
+    def test_is_none_where_the_machines_are_well_but_for_a_state_that_lasts(self, app: App) -> None:
+        """Names that several machines bear are found until a person renames them."""
+        self.silent(app, 0, of=20)
+        key = app.unregistered()
+        app.set(storm_percent=20)
+        found = [a_finding(FailureState.DUPLICATE_COMPUTER_NAME, id_) for id_ in app.world.machines]
+        app.engine.sweeping.admission.saw(found, facts(machines=app.world.machines.values()))
+
+        assert app.outcomes(app.sweep(states=[FailureState.AUTOMATION_RP_NOT_REGISTERED])) == {key: "remediated"}
+
+    def test_counts_what_explains_a_state_that_counts(self) -> None:
+        """A finding that its cause stands for is not shown; the machine is no healthier for that."""
+        remediations = Catalogue.of(App().engine.settings).remediations
+        mendable = {one.fixes for one in remediations if one.action_class is not ActionClass.ADVISE}
+
+        def counts(state: FailureState) -> bool:
+            return unhealthy([a_finding(state)], mendable) != frozenset()
+
+        assert counts(FailureState.WORKER_UNREACHABLE)
+        assert [
+            (state, cause)
+            for state, causes in CAUSES.items()
+            for cause in causes
+            if counts(state) and not counts(cause)
+        ] == []
 
 
 class TestTheMoment:

@@ -21,13 +21,13 @@ from guardrails.one_of_a_set import OneOfASet
 from guardrails.protocol import Guardrail
 from guardrails.run_command import OtherRunCommand
 from guardrails.stale_facts import StaleFacts
-from guardrails.storm_gate import StormGate
+from guardrails.storm_gate import StormGate, unhealthy
 from model.calendars import parse_freezes, parse_windows
 from model.documents import Document
 from model.facts import run_commands_of
 from model.plans import Hold, Plan, Refuse, RunScript
 from model.states import FailureState, Impact, Mode
-from tests.builders import DAY, HOUR, MINUTE, NOW, a_finding, a_machine, a_plan, facts
+from tests.builders import DAY, HOUR, MINUTE, NOW, WORKSPACE, a_finding, a_machine, a_plan, facts
 
 WEB = a_machine("web-01")
 FLEET = tuple(a_machine(f"m-{n:02}") for n in range(20))
@@ -136,6 +136,37 @@ def test_what_was_seen_not_to_help_counts_for_longer(attempts: Any, expected: An
     assert until(Attempts(most=2, within=DAY), attempts=attempts, run="mine") == expected
 
 
+class TestWhatIsUnhealthy:
+    MENDABLE = frozenset({FailureState.NO_HEARTBEAT, FailureState.CLONED_MACHINE, FailureState.KB2267602_MISSING})
+
+    @pytest.mark.parametrize(
+        ("state", "counts"),
+        [
+            (FailureState.NO_HEARTBEAT, True),
+            (FailureState.CLONED_MACHINE, True),
+            # Only a person mends it; an outage looks like that.
+            (FailureState.WORKER_SIGNALR_TIMEOUT, True),
+            (FailureState.WRONG_WORKSPACE, True),
+            # Only a person mends it, and the machine is well.
+            (FailureState.DUPLICATE_COMPUTER_NAME, False),
+            (FailureState.SUPERSEDED_SHOWN_MISSING, False),
+            # Mendable, and the machine is well.
+            (FailureState.KB2267602_MISSING, False),
+        ],
+    )
+    def test_is_a_machine_in_a_state_that_is_mended_or_looks_like_an_outage(
+        self,
+        state: FailureState,
+        counts: bool,  # noqa: FBT001
+    ) -> None:
+        assert unhealthy([a_finding(state, WEB.id)], self.MENDABLE) == (frozenset({WEB.id}) if counts else frozenset())
+
+    def test_one_finding_that_counts_is_enough(self) -> None:
+        findings = [a_finding(state, WEB.id) for state in (FailureState.KB2267602_MISSING, FailureState.NO_HEARTBEAT)]
+
+        assert unhealthy(findings, self.MENDABLE) == {WEB.id}
+
+
 class TestStormGate:
     BELT = StormGate(percent=20, cool_down=4 * HOUR)
 
@@ -167,6 +198,25 @@ class TestStormGate:
 
     def test_a_person_waits_as_well(self) -> None:
         assert until(self.BELT, storm_ends=NOW + HOUR, by_person=True) == NOW + HOUR
+
+    @pytest.mark.parametrize(
+        ("dead", "expected"), [(4, "pass"), (5, NOW + 4 * HOUR), (20, NOW + 4 * HOUR), (0, "pass"), (None, NEVER)]
+    )
+    def test_a_workspace_counts_as_the_machines_that_are_silent_for_it(self, dead: int | None, expected: Any) -> None:
+        assert until(self.BELT, facts=facts(machines=FLEET), behind={"workspace-over-quota:law": dead}) == expected
+
+    def test_whose_repair_is_not_held_for_them(self) -> None:
+        """Else nothing would ever mend it: neither now, nor in the cool-down of the storm that it made."""
+        finding = a_finding(FailureState.WORKSPACE_OVER_QUOTA, WORKSPACE.lower())
+        plan = a_plan(finding=finding)
+        known: dict[str, Any] = {"facts": facts(machines=FLEET), "behind": {finding.key: 20}}
+
+        assert judged(self.BELT, plan, **known, storm_ends=NOW + HOUR) is None
+
+        others = frozenset(machine.id for machine in FLEET[:5])
+        held = judged(self.BELT, plan, **known, unhealthy=others)
+        assert held is not None
+        assert held.reason.startswith("5 of 20 machines are unhealthy")
 
     def test_where_the_machines_could_not_be_read_it_holds(self) -> None:
         assert until(self.BELT, facts=facts(unreadable={"machines": "429"})) is NEVER
