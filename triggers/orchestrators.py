@@ -81,7 +81,7 @@ def drive(process: str, request: Document, context: Context) -> Orchestration:
         return result
 
 
-def _heard(command: Listen, context: Context) -> Generator[Task]:
+def _heard(command: Listen, context: Context) -> Generator[Task, Document | Task | None]:
     """Wait for the event, or until the time is over."""
     event = context.wait_for_external_event(command.event)
     timer = context.create_timer(context.current_utc_datetime + command.duration)
