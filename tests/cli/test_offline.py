@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from model.states import Mode
 from simulator.fleets import sample
 from simulator.serve import Simulator
 from tests.cli.conftest import Shell
 from tests.cli.estates import HOSTILE, a_folder, with_hostile_names
 from tests.cli.test_sweep import objects
+from tests.support.modes import few
 
 
 def test_an_estate_from_outside_is_judged_as_its_authors_say(patchwright: Shell, contoso: Path) -> None:
@@ -121,11 +123,13 @@ def test_names_that_mean_something_elsewhere_are_only_names_here(patchwright: Sh
     plain, hostile = a_folder(tmp_path / "plain"), a_folder(tmp_path / "hostile", with_hostile_names(sample()))
     page = tmp_path / "plan.html"
 
-    document = patchwright("sweep", "--from", hostile, "--json").json
-    ended = patchwright("sweep", "--from", hostile, "--html", page)
-    terminal = patchwright.on_a_terminal("sweep", "--from", hostile, NO_COLOR="1")
+    modes = {"PATCHWRIGHT_MODES": few(Mode.OBSERVE)}
 
-    as_ever = patchwright("sweep", "--from", plain, "--json").json
+    document = patchwright("sweep", "--from", hostile, "--json", "--html", page, **modes).json
+    ended = patchwright("sweep", "--from", hostile, **modes)
+    terminal = patchwright.on_a_terminal("sweep", "--from", hostile, NO_COLOR="1", **modes)
+
+    as_ever = patchwright("sweep", "--from", plain, "--json", **modes).json
     assert [f["key"] for f in objects(document, "findings")] == [f["key"] for f in objects(as_ever, "findings")]
     assert HOSTILE in {f["targetName"] for f in objects(document, "findings")}
     assert "\\n| take 1 //\\x1b[31m [red]</td>" in ended.out
