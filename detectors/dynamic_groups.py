@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from model.documents import Json
+from model.documents import Document, Json
 from model.dynamic_groups import at_time, may_answer, newest_dynamic_runs, selected, selects
 from model.facts import Deployment, Facts, Machine, PowerState, Reading, UpdateRun
 from model.resource_ids import InvalidResourceId, subscription_of, vm_ids
@@ -44,10 +44,15 @@ class Absent:
     cause: str
     """`provider`, `off`, `tags`, `permission`, `no-agent` or `no-worker`."""
     detail: str
+    identity: str = ""
+    """Of a machine without a worker: the one under which its agent beats; empty where there are several."""
 
     @property
     def told(self) -> Json:
-        return {"machine": self.machine.id, "name": self.machine.name, "cause": self.cause, "detail": self.detail}
+        known: Document = {"sourceComputerId": self.identity} if self.identity else {}
+        return {
+            "machine": self.machine.id, "name": self.machine.name, "cause": self.cause, "detail": self.detail, **known,
+        }  # fmt: skip
 
 
 # Not slotted: what is worked out once is kept.
@@ -97,7 +102,8 @@ class DynamicGroups:
             return None
         if beats:
             detail = "its agent beats, and the account has no system hybrid worker of that identity"
-            return Absent(machine=machine, cause="no-worker", detail=detail)
+            identity = next(iter(beats)) if len(beats) == 1 else ""
+            return Absent(machine=machine, cause="no-worker", detail=detail, identity=identity)
         detail = "no agent of it has beaten in this workspace for 30 days"
         return Absent(machine=machine, cause="no-agent", detail=detail)
 

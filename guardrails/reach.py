@@ -38,7 +38,7 @@ def resources(plan: Plan) -> frozenset[str]:
 
 
 def machines(plan: Plan, facts: Facts) -> frozenset[str]:
-    """The machines whose patching the plan changes: the one that is repaired, or all that a deployment patches.
+    """The machines whose patching the plan changes: those that are repaired, or all that a deployment patches.
 
     So does a machine that a deployment names only afterwards, wherever it is.
     A machine that a deployment knows by its computer name only is `name:<computer>`. A dynamic query counts as every
@@ -49,7 +49,7 @@ def machines(plan: Plan, facts: Facts) -> frozenset[str]:
     if _is_machine(target):
         found.add(target)
     found.update(*(_newly_named(step) for step in plan.steps if isinstance(step, PutDeployment)))
-    if deployment := facts.deployments.get(target):
+    if (deployment := facts.deployments.get(target)) and _is_edited(plan):
         found.update(deployment.azure_machines)
         found.update(f"name:{computer.lower()}" for computer in deployment.computer_names)
         found.update(_selectable(deployment, facts))
@@ -59,13 +59,18 @@ def machines(plan: Plan, facts: Facts) -> frozenset[str]:
 def unseen(plan: Plan, facts: Facts) -> str | None:
     """In words, what of the machines that a plan reaches the inventory does not tell; None where it tells of all."""
     deployment = facts.deployments.get(plan.finding.target)
-    scopes = frozenset(deployment.query_scopes if deployment else ())
+    scopes = frozenset(deployment.query_scopes if deployment and _is_edited(plan) else ())
     reached = frozenset(machine for machine in machines(plan, facts) if not machine.startswith("name:"))
     if (reached or scopes) and (gap := facts.missing(Reading.MACHINES)):
         return f"the machines could not be read: {gap.what}"
     return next(
         (f"{id_} is outside the inventory" for id_ in sorted(reached | scopes) if not _is_inventoried(id_, facts)), None
     )
+
+
+def _is_edited(plan: Plan) -> bool:
+    """False where a plan for a deployment mends single machines only."""
+    return not plan.steps or any(not isinstance(step, RunScript | AwaitIdentity) for step in plan.steps)
 
 
 def _newly_named(step: PutDeployment) -> frozenset[str]:

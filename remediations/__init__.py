@@ -51,6 +51,7 @@ from remediations.refresh_metadata import RefreshMetadata
 from remediations.register_automation_provider import RegisterAutomationProvider
 from remediations.remove_deleted_machine import RemoveDeletedMachine
 from remediations.replace_moved_machine import ReplaceMovedMachine
+from remediations.reregister_group_members import ReregisterGroupMembers
 from remediations.reregister_worker import ReregisterWorker
 from remediations.rescan_updates import RescanUpdates
 from remediations.reset_update_store import ResetUpdateStore
@@ -114,7 +115,8 @@ def remediations(
         ReregisterWorker(),
         ReaddMachine(margin=margin),
         AdviseScheduleMissedMachines(),
-        AdviseNotInDynamicGroupPreview(),
+        AdviseNotInDynamicGroupPreview(),  # declines, in words for every cause; the next has a plan for one
+        ReregisterGroupMembers(),
         AdviseJobLimit(),
         AdviseLinuxRunFailed(),  # declines, in words for every cause; those that follow have a plan for one each
         CleanPackageCache(),

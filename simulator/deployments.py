@@ -309,14 +309,16 @@ class Deployments:
         )  # fmt: skip
 
     def _queried(self, document: Document) -> Iterable[Target]:
-        """Machines that the deployment's queries find now: scope, location and tags, running or not."""
+        """Machines that the deployment's queries find now: scope, location and tags, running or not, with a worker."""
         named = {target.agent for target in self.targets(document)}
+        workers = self.machines.workers()
         os = text_at(document, "properties.updateConfiguration.operatingSystem").lower()
         for query in list_at(document, "properties.updateConfiguration.targets.azureQueries"):
             fits = _query(query) if isinstance(query, dict) else None
             for machine in self.resources.of_type("Microsoft.Compute/virtualMachines") if fits else ():
                 agent = str(machine["id"]).lower()
-                if fits and fits(machine) and os_of(machine).lower() == os and agent not in named:
+                known = self.machines.heartbeats.identities.get(agent, "").lower() in workers
+                if fits and fits(machine) and os_of(machine).lower() == os and known and agent not in named:
                     named.add(agent)
                     yield Target(agent=agent, wire=str(machine["id"]), remembered=False)
 

@@ -85,6 +85,14 @@ class Machines:
             return ""
         return self.heartbeats.identities.get(agent, "")
 
+    def workers(self) -> set[str]:
+        """The identities that have a system worker group, in lower case."""
+        return {
+            text_at(group, "name").rsplit("_", 1)[-1].lower()
+            for group in self.resources.of_type(GROUP_TYPE)
+            if self._is_system(str(group["id"]))
+        }
+
     def agent_named(self, computer: str) -> str:
         """The agent of a computer that is known by name only."""
         wanted = computer.lower()

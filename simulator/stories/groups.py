@@ -44,6 +44,15 @@ def selected_without_a_worker(book: Book) -> None:
     book.is_spared([_MISSED], [target], "those that it missed have no worker")
 
 
+def without_workers(book: Book) -> None:
+    """Its agent beats and has no worker; nothing else is wrong with the group."""
+    group, scope = _group(book)
+    called = _member(book, group)
+    _member(book, group, has_group=False)
+    target = _deployed(book, scope, book.weekly(), called)
+    book.suffers(_NO_WORKER, target, "plan", "its query selects a machine whose agent beats without a worker")
+
+
 def not_called(book: Book) -> None:
     """It has a worker, and its tags were as they are when the run began; or a day before that."""
     group, scope = _group(book)

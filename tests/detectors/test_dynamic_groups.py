@@ -228,6 +228,17 @@ class TestNotInDynamicGroupPreview:
     def test_what_can_be_called_or_need_not_be_is_healthy(self, world: dict[str, Any]) -> None:
         assert list(NotInDynamicGroupPreview().detect(a_world(**world))) == []
 
+    @pytest.mark.parametrize(("rows", "identity"), [([], guid("web-03")), ([beats(THREE, "another")], None)])
+    def test_it_says_under_which_identity_an_agent_beats_without_a_worker(
+        self, rows: list[Document], identity: str | None
+    ) -> None:
+        """Unless there are several: then nobody knows which one to wait for."""
+        known = [beats(ONE), beats(TWO), beats(THREE), *rows]
+        (found,) = NotInDynamicGroupPreview().detect(a_world(rows=known, workers=(ONE, TWO)))
+
+        assert isinstance(found, Finding)
+        assert [one.get("sourceComputerId") for one in found.evidence["machines"]] == [identity]  # type: ignore[union-attr] # objects
+
     def test_an_agent_without_a_resource_id_is_known_by_its_vm_id(self) -> None:
         rows = [beats(ONE), beats(TWO), {**beats(THREE), "MachineId": ""}]
 
@@ -247,7 +258,7 @@ def advice(facts_: Facts, state: FailureState) -> str:
     (finding,) = detector.detect(facts_)
     assert isinstance(finding, Finding)
     assert finding.target == WEEKLY
-    (remediation,) = [one for one in remediations(margin=HOUR, max_window=HOUR) if one.fixes is state]
+    remediation = next(one for one in remediations(margin=HOUR, max_window=HOUR) if one.fixes is state)
     declined = remediation.plan(finding, facts_)
     assert isinstance(declined, Declined)
     return "\n".join(declined.advice.steps)

@@ -10,7 +10,7 @@ from model.states import FailureState
 from simulator import rows
 from simulator.draft import DAY, HOUR, Part, Run
 from simulator.fleet import Fleet
-from simulator.stories import agents, identities, linux, portal, starts, subscriptions, updates, windows
+from simulator.stories import agents, groups, identities, linux, portal, starts, subscriptions, updates, windows
 from simulator.stories.book import Book
 from simulator.templates import Schedule
 
@@ -45,6 +45,7 @@ def suffering() -> Fleet:
         starts.moved_away,
         starts.unreachable,
         starts.purged,
+        groups.without_workers,
         portal.silent,
         portal.unassessed,
         portal.out_of_scope,

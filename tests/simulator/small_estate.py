@@ -164,6 +164,15 @@ class SmallEstate:
         )
         return self
 
+    def system_worker(self, machine: str) -> SmallEstate:
+        """The machine beats, and the account has a worker group for its identity."""
+        identity = guid(f"agent/{machine}")
+        self.beats(machine, identity, since=NOW - timedelta(days=1))
+        held = _named("hybridRunbookWorkerGroups", f"{machine}_{identity}")
+        kind = "Microsoft.Automation/AutomationAccounts/HybridRunbookWorkerGroups"
+        self.documents.append({**held, "type": kind, "properties": {"groupType": "System"}})
+        return self
+
     def user_worker(self, group: str, machine: str) -> SmallEstate:
         held = _named("hybridRunbookWorkerGroups", group)
         kind = "Microsoft.Automation/AutomationAccounts/HybridRunbookWorkerGroups"

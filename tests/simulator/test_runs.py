@@ -96,7 +96,11 @@ def test_a_machine_that_cannot_be_reached_fails_to_start(cause: str) -> None:
 
 
 def test_a_query_finds_its_machines_when_the_run_begins() -> None:
+    """Whatever has no worker is not called: nobody could."""
     estate = SmallEstate().vm("web-01", patch="yes").vm("web-02", patch="no").vm("lin-01", os="Linux", patch="yes")
+    for machine in ("web-01", "web-02", "lin-01"):
+        estate.system_worker(machine)
+    estate.vm("web-03", patch="yes").beats("web-03", guid("agent/web-03"), since=NOW - DAY)
     body = deployment_body()
     body["properties"]["updateConfiguration"]["targets"] = {  # type: ignore[call-overload,index]
         "azureQueries": [
