@@ -15,6 +15,7 @@ from typing import Final
 from engine.compare import target_of
 from engine.journal import Case, Journal, Line, ending
 from engine.ports import RESERVED, Entry
+from engine.wire import UnreadableRecord
 from model.documents import Document, text_at
 from model.plans import Plan
 from model.states import FailureState, Outcome
@@ -161,18 +162,27 @@ class KillSwitch:
         """What is neither ended nor only planned, in the order in which it was begun."""
         kinds = frozenset({*_AT_WORK, *_OVER})
         for key, entry in under_way(self.journal.ledger.entries(run, kinds=kinds)).items():
+            yield self._work(run, key, entry)
+
+    def _work(self, run: str, key: str, entry: Entry) -> Work:
+        queued = entry.kind == "set-aside"
+        try:
             case = self.journal.case(run, key, "")
-            steps = range(len(case.plan.steps))
-            yield Work(
-                run=run,
-                finding=key,
-                name=case.plan.finding.name,
-                queued=entry.kind == "set-aside",
-                done=sum(1 for index in steps if f"{case.entry(index)}:done" in case.recorded),
-                steps=len(steps),
-                since=entry.at,
-                owed=_owed(case),
-            )
+        except UnreadableRecord as error:
+            # Whoever pulls the brake is told all that is known, also of a record that somebody has damaged.
+            name = f"{key} ({error})"
+            return Work(run=run, finding=key, name=name, queued=queued, done=0, steps=0, since=entry.at)
+        steps = range(len(case.plan.steps))
+        return Work(
+            run=run,
+            finding=key,
+            name=case.plan.finding.name,
+            queued=queued,
+            done=sum(1 for index in steps if f"{case.entry(index)}:done" in case.recorded),
+            steps=len(steps),
+            since=entry.at,
+            owed=_owed(case),
+        )
 
     def _write(self, kind: str, state: FailureState | None, by: str, reason: str) -> None:
         body: Document = {"state": state.value if state else "", "by": by, "reason": reason}

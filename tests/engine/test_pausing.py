@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,6 +177,22 @@ class TestWhatIsUnderWay:
         assert (document["status"], document["waitingFor"], document["finished"]) == ("waiting", "resume", None)
         assert document["queued"] == keys
         assert "it is queued until a person goes on with it" in document["outcomes"][0]["reason"]
+
+    def test_is_listed_also_where_somebody_edited_its_plan(self, app: App) -> None:
+        """The brake is pulled and says what it stopped, whatever state the records are in."""
+        first, *others = app.all_renamed(["sql-01", "sql-02", "sql-03"])
+        after_step(app, 1, lambda: pause(app))
+        run = app.sweep()
+        (line,) = app.ledger.entries(run, about=first, kinds=frozenset({"plan"}))
+        plan: Any = line.body["plan"]
+        plan["risk"] = "none at all"
+        app.ledger.lines[run, line.id] = replace(line, body=line.body)
+
+        works = app.engine.switch.queued()
+
+        assert [work.finding for work in works] == [first, *others]
+        assert "changed since" in works[0].name
+        assert [(work.done, work.steps) for work in works[1:]] == [(0, 2), (0, 2)]
 
     def test_holds_back_also_what_puts_a_machine_back(self, app: App) -> None:
         """The operator's stop is explicit; what is missing is told, and done as soon as a person says so."""
