@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model.deployments import concerns_all
 from model.documents import list_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, Deployment, Facts, Reading
 from model.plans import (
@@ -38,9 +39,10 @@ def resources(plan: Plan) -> frozenset[str]:
 
 
 def machines(plan: Plan, facts: Facts) -> frozenset[str]:
-    """The machines whose patching the plan changes: those that are repaired, or all that a deployment patches.
+    """The machines whose patching the plan changes: those that are repaired, or all that an edited deployment patches.
 
-    So does a machine that a deployment names only afterwards, wherever it is.
+    An edit that only takes a machine out of a list or puts one in reaches that machine; one that is newly named counts
+    wherever it is.
     A machine that a deployment knows by its computer name only is `name:<computer>`. A dynamic query counts as every
     machine of the inventory that lies in its scope and has the deployment's operating system: as many as it may select.
     """
@@ -49,7 +51,7 @@ def machines(plan: Plan, facts: Facts) -> frozenset[str]:
     if _is_machine(target):
         found.add(target)
     found.update(*(_newly_named(step) for step in plan.steps if isinstance(step, PutDeployment)))
-    if (deployment := facts.deployments.get(target)) and _is_edited(plan):
+    for deployment in _edited(plan, facts):
         found.update(deployment.azure_machines)
         found.update(f"name:{computer.lower()}" for computer in deployment.computer_names)
         found.update(_selectable(deployment, facts))
@@ -58,8 +60,7 @@ def machines(plan: Plan, facts: Facts) -> frozenset[str]:
 
 def unseen(plan: Plan, facts: Facts) -> str | None:
     """In words, what of the machines that a plan reaches the inventory does not tell; None where it tells of all."""
-    deployment = facts.deployments.get(plan.finding.target)
-    scopes = frozenset(deployment.query_scopes if deployment and _is_edited(plan) else ())
+    scopes = frozenset(scope for deployment in _edited(plan, facts) for scope in deployment.query_scopes)
     reached = frozenset(machine for machine in machines(plan, facts) if not machine.startswith("name:"))
     if (reached or scopes) and (gap := facts.missing(Reading.MACHINES)):
         return f"the machines could not be read: {gap.what}"
@@ -68,9 +69,16 @@ def unseen(plan: Plan, facts: Facts) -> str | None:
     )
 
 
-def _is_edited(plan: Plan) -> bool:
-    """False where a plan for a deployment mends single machines only."""
-    return not plan.steps or any(not isinstance(step, RunScript | AwaitIdentity) for step in plan.steps)
+def _edited(plan: Plan, facts: Facts) -> tuple[Deployment, ...]:
+    """The deployments that the plan changes for all whom they patch; one that it is about, unless scripts mend it."""
+    ids = {
+        step.deployment.lower()
+        for step in plan.steps
+        if isinstance(step, PutDeployment) and concerns_all(step.before, step.after)
+    }
+    if not plan.steps or any(not isinstance(step, RunScript | AwaitIdentity) for step in plan.steps):
+        ids.add(plan.finding.target)
+    return tuple(facts.deployments[id_] for id_ in sorted(ids) if id_ in facts.deployments)
 
 
 def _newly_named(step: PutDeployment) -> frozenset[str]:

@@ -112,6 +112,19 @@ def same_deployment(before: Document, after: Document) -> Change | None:
     return next(iter(_differences(body_to_put(before), body_to_put(after), "")), None)
 
 
+_OF_SINGLE_MACHINES: Final = (
+    "properties.updateConfiguration.azureVirtualMachines",
+    "properties.updateConfiguration.nonAzureComputerNames",
+)
+_OF_EVERY_EDIT: Final = ("properties.scheduleInfo.startTime", "properties.scheduleInfo.description")
+
+
+def concerns_all(before: Document, after: Document) -> bool:
+    """True where an edit changes how a deployment patches, and not only which machines it names."""
+    changes = _differences(body_to_put(before), body_to_put(after), "")
+    return any(not change.field.startswith((*_OF_SINGLE_MACHINES, *_OF_EVERY_EDIT)) for change in changes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Nothing:
     """Stands for absent, so that it equals nothing else."""

@@ -14,6 +14,7 @@ from guardrails.mode_of_state import ModeOfState
 from guardrails.protocol import Guardrail
 from guardrails.scope import Scope
 from guardrails.update_run import UpdateRun
+from model.deployments import body_to_put
 from model.facts import Facts, Machine
 from model.plans import (
     AwaitIdentity,
@@ -27,7 +28,9 @@ from model.plans import (
 )
 from model.states import FailureState, Mode
 from tests.builders import (
+    DAY,
     ELSEWHERE,
+    HOUR,
     NOW,
     SCOPE_SEARCH,
     SUBSCRIPTION,
@@ -280,6 +283,30 @@ class TestBlastRadius:
         facts_ = facts(machines=self.FLEET)
 
         assert verdict(BlastRadius(machines=5), on(self.FLEET[0]), facts_, touched=frozenset(touched)) == expected
+
+    @pytest.mark.parametrize(
+        ("edit", "expected"),
+        [
+            ({"count": 19}, "pass"),
+            ({"count": 20, "next_run": NOW + 10 * DAY}, "pass"),
+            ({"count": 20, "excluded": ["kernel*"]}, "hold"),
+            ({"count": 20, "duration": 3 * HOUR}, "hold"),
+        ],
+    )
+    def test_an_edit_that_a_single_machine_calls_for_counts_for_all_whom_it_concerns(
+        self, edit: dict[str, Any], expected: str
+    ) -> None:
+        """To leave an update out because it fails on one machine leaves it out on all that the deployment patches."""
+        before = a_body(**self.many(20), classes="Critical")
+        fields = {**self.many(edit["count"]), **{k: v for k, v in edit.items() if k != "count"}}
+        step = PutDeployment(
+            deployment=update_deployment("Weekly"),
+            before=before,
+            after=body_to_put(a_body(**fields, classes="Critical")),
+        )
+        facts_ = facts(machines=self.FLEET, bodies=[before])
+
+        assert verdict(BlastRadius(machines=5), on(self.FLEET[0], step), facts_) == expected
 
     def test_a_plan_that_touches_no_machine_is_not_held_by_those_that_do(self) -> None:
         everything = frozenset(m.id for m in self.FLEET)
