@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import azure.durable_functions as df  # type: ignore[import-untyped] # ships no types
 import azure.functions as func
 
-from triggers import alerts, auditing, http_api, orchestrators, people, timer
+from triggers import alerts, auditing, http_api, orchestrators, people, portal, timer
 from triggers.problems import NotReady
 
 if TYPE_CHECKING:
@@ -76,3 +76,4 @@ engine = _Engines()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for entrance in (http_api, auditing, people, alerts, timer, orchestrators):
     app.register_functions(entrance.blueprint(engine))
+app.register_functions(portal.blueprint())

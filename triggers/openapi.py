@@ -116,6 +116,11 @@ def _paths() -> Document:
             }
         },
         "/pause": {
+            "get": {
+                "operationId": "get_standing",
+                "summary": "What is paused, what is in flight, and what is queued",
+                "responses": {"200": _answer("Standing", "As it stands"), **_refs(401, 500, 503)},
+            },
             "post": {
                 "operationId": "pause",
                 "summary": "The kill switch: no step starts any more, in the whole app or for one failure state",
@@ -124,7 +129,7 @@ def _paths() -> Document:
                 "and listed as `queued`. Sweeps go on observing.",
                 "requestBody": _json_body("PauseRequest", required=False),
                 "responses": {"200": _answer("Standing", "Paused"), **_refs(400, 401, 413, 415, 422, 500, 503)},
-            }
+            },
         },
         "/resume": {
             "post": {
@@ -190,6 +195,18 @@ def _paths() -> Document:
                 "summary": "Ready or not, and why",
                 "security": [],
                 "responses": {"200": _answer("Health", "Ready"), "503": _answer("Health", "Not ready")},
+            }
+        },
+        "/portal": {
+            "get": {
+                "operationId": "get_portal",
+                "summary": "The web page: approvals, the kill switch, the runs",
+                "description": "Asks this API for all that it shows. It takes the function key from `code` in its own "
+                "address, removes it there and keeps it in memory.",
+                "responses": {
+                    "200": {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}},
+                    **_refs(401),
+                },
             }
         },
         "/openapi.json": {

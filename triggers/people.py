@@ -56,6 +56,12 @@ def blueprint(engine: EngineFor) -> Blueprint:
             return json_response(approval.document, 202, {"Location": f"/api/runs/{approval.run}"})
         return json_response(approval.document)
 
+    @functions.route(route="pause", methods=GET, auth_level=WITH_KEY)
+    @answering
+    async def get_standing(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger hands it in
+        """What is paused, what is in flight, and what waits until a person says that it goes on."""
+        return json_response(await asyncio.to_thread(lambda: _standing(engine())))
+
     @functions.route(route="pause", methods=POST, auth_level=WITH_KEY)
     @answering
     async def pause(req: func.HttpRequest) -> func.HttpResponse:
