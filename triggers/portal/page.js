@@ -44,6 +44,8 @@ const tone = (word) => TONES[word] ?? "quiet";
 
 // Elements
 
+const isChild = (child) => child != null && child !== false;
+
 /** An element; strings among the children become text nodes. */
 function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -52,11 +54,13 @@ function el(name, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(attribute, "");
     else if (value !== false && value != null) made.setAttribute(attribute, value);
   }
-  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
+  made.append(...children.flat(Infinity).filter(isChild));
   return made;
 }
 
-const put = (id, ...children) => document.getElementById(id).replaceChildren(...children.flat(Infinity).filter((child) => child != null));
+const put = (id, ...children) => document.getElementById(id).replaceChildren(...children.flat(Infinity).filter(isChild));
+/** The reader's place, where what had the focus is not there any more. */
+const focusOn = (place) => document.getElementById(place)?.focus();
 const soft = (...children) => el("p", { class: "soft" }, ...children);
 const id = (text) => el("p", { class: "soft mono" }, shown(text));
 const runLink = (run, text = run) => el("a", { href: `#run=${encodeURIComponent(run)}` }, shown(text));
@@ -87,14 +91,21 @@ async function ask(path, body) {
   throw new Refused(shown([said?.detail ?? `The app answered ${answer.status}.`, ...(said?.problems ?? [])].join(" · ")));
 }
 
+const turns = new Map();
+
 /** Fill a part of the page; what goes wrong is said in its place. */
 async function fill(place, make) {
+  const turn = (turns.get(place) ?? 0) + 1;
+  turns.set(place, turn);
+  let made;
   try {
-    put(place, await make());
+    made = await make();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    put(place, el("p", { class: "bad", role: "alert" }, error.message));
+    made = el("p", { class: "bad", role: "alert" }, error.message);
   }
+  // An answer that comes after a later question is not shown.
+  if (turns.get(place) === turn) put(place, made);
 }
 
 // Forms: what was typed outlives a refresh
@@ -122,10 +133,12 @@ function reasonForm({ draft, label, buttons, before = [], after = [], bare = fal
       const all = form.querySelectorAll("button");
       for (const button of all) button.disabled = true;
       said.replaceChildren();
+      // Before what is sent draws the form anew.
+      drafts.delete(draft);
       try {
         await send(event.submitter?.value, reason.value.trim(), form);
-        drafts.delete(draft);
       } catch (error) {
+        drafts.set(draft, reason.value);
         if (!(error instanceof Refused)) throw error;
         said.replaceChildren(error.message);
       } finally {
@@ -192,9 +205,9 @@ function planBody(plan) {
   ];
 }
 
-function findingHead(finding) {
+function findingHead(finding, badge) {
   return [
-    el("h3", {}, shown(finding.targetName || lastOf(finding.target)), " ", el("span", { class: "badge" }, shown(finding.state))),
+    el("h3", {}, shown(finding.targetName || lastOf(finding.target)), " ", badge && el("span", { class: "badge" }, shown(badge))),
     id(finding.target),
     el("p", {}, shown(finding.reason), finding.since && `, since ${moment(finding.since)} UTC`),
   ];
@@ -205,9 +218,9 @@ function findingHead(finding) {
 function approvalCard(approval, run) {
   const plan = run.plans.find((one) => one.id === approval.plan);
   const finding = run.findings.find((one) => one.key === approval.finding);
-  const about = finding ?? { targetName: approval.targetName, target: approval.finding, reason: "" };
+  const about = finding ?? { state: "", targetName: approval.targetName, target: approval.finding, reason: "" };
   if (!plan || plan.hash !== approval.planHash) {
-    return el("article", {}, findingHead(about), el("div", { class: "card bad" }, el("p", {}, "The plan of the record is not the one that was asked about. It cannot be answered here.")));
+    return el("article", {}, findingHead(about, about.state), el("div", { class: "card bad" }, el("p", {}, "The plan of the record is not the one that was asked about. It cannot be answered here.")));
   }
   const card = el("div", { class: "card careful" }, planBody(plan),
     rows([["expires", `${moment(approval.expires)} UTC`], ["asked", `${moment(approval.asked)} UTC`], ["run", runLink(approval.run)], ["plan", el("span", { class: "mono" }, shown(plan.hash))]]));
@@ -218,14 +231,16 @@ function approvalCard(approval, run) {
     send: async (decision, reason) => {
       // The hash is of the plan that was on the screen: the app refuses an answer to any other.
       const said = await ask(`approvals/${encodeURIComponent(approval.id)}`, { decision, reason, plan: plan.hash });
-      form.replaceWith(el("p", { class: said.status === "approved" ? "good" : "careful", role: "status" },
-        `${shown(said.status)}: ${shown(said.reason)}`, said.by ? ` (${shown(said.by)})` : "", ". ", runLink(approval.run, "See the run")));
+      const told = el("p", { class: said.status === "approved" ? "good" : "careful", role: "status", tabindex: -1 },
+        `${shown(said.status)}: ${shown(said.reason)}`, said.by ? ` (${shown(said.by)})` : "", ". ", runLink(approval.run, "See the run"));
+      form.replaceWith(told);
+      told.focus();
       showSwitch();
       showRuns();
     },
   });
   card.append(form);
-  return el("article", {}, findingHead(about), card);
+  return el("article", {}, findingHead(about, about.state), card);
 }
 
 function showApprovals() {
@@ -235,7 +250,14 @@ function showApprovals() {
     for (const { run } of approvals) if (!runs.has(run)) runs.set(run, ask(`runs/${encodeURIComponent(run)}`));
     put("approvals-count", approvals.length ? String(approvals.length) : "");
     if (!approvals.length) return soft("Nothing waits.");
-    return Promise.all(approvals.map(async (approval) => approvalCard(approval, await runs.get(approval.run))));
+    return Promise.all(approvals.map(async (approval) => {
+      try {
+        return approvalCard(approval, await runs.get(approval.run));
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        return el("p", { class: "bad", role: "alert" }, `${shown(approval.targetName)}: ${error.message}`);
+      }
+    }));
   });
 }
 
@@ -253,6 +275,7 @@ function pauseItem(pause, queued) {
       const queuedToo = sent.elements.namedItem("queued")?.checked ?? false;
       await ask("resume", { ...(pause.state ? { state: pause.state } : {}), reason, queued: queuedToo });
       await Promise.all([showHealth(), showSwitch(), showRuns()]);
+      focusOn("switch-title");
     },
   });
   return el("div", { class: "card bad" }, el("p", {}, el("strong", {}, `Paused: ${shown(scope(pause.state))}`), ` since ${moment(pause.since)} UTC`,
@@ -272,6 +295,7 @@ function goOn() {
     send: async (_, reason) => {
       await ask("resume", { reason, queued: true });
       await Promise.all([showSwitch(), showRuns()]);
+      focusOn("switch-title");
     },
   });
 }
@@ -284,6 +308,7 @@ function pauseForm(states) {
     send: async (_, reason) => {
       await ask("pause", { ...(select.value ? { state: select.value } : {}), reason });
       await Promise.all([showHealth(), showSwitch()]);
+      focusOn("switch-title");
     },
   });
 }
@@ -301,7 +326,7 @@ function showSwitch() {
       inFlight.length > 0 && [el("h3", {}, "In flight"), soft("Begun, and looked at to its end."), el("ul", {}, inFlight.map(workItem))],
       queued.length > 0 && [el("h3", {}, "Queued"), soft("Goes on only when a person says so."), el("ul", {}, queued.map(workItem)), pauses.length === 0 && goOn()],
       pauses.some((pause) => !pause.state) ? null : [soft("From the moment of a pause no step starts, in the whole app or for one failure state. Sweeps go on observing."), pauseForm(known.states)],
-    ].flat(Infinity).filter(Boolean);
+    ];
   });
 }
 
@@ -319,7 +344,7 @@ function showHealth() {
         health.dryRun ? el("span", { class: "careful" }, "locked: DRY_RUN is set, nothing can be applied") : "unlocked: what is approved is applied"),
       pauses.length > 0 && el("p", { class: "bad" }, `Paused: ${shown(pauses.map((pause) => scope(pause.state)).join(", "))}`),
       soft(`as of ${new Date().toISOString().slice(11, 19)} UTC`),
-    ].filter(Boolean);
+    ];
   });
 }
 
@@ -361,7 +386,7 @@ function findingItem(run, finding) {
   const approval = (run.approvals ?? []).find((one) => one.finding === finding.key);
   const mark = outcome?.outcome ?? plan?.verdict?.kind;
   return el("article", {}, findingHead(finding),
-    advice && el("div", { class: "card careful" }, el("p", {}, el("strong", { class: "careful" }, "Needs you: "), shown(advice.summary)),
+    advice && el("div", { class: "card careful" }, el("p", {}, el("strong", { class: "careful" }, "Needs you: "), shown(advice.summary.replace(`${finding.targetName}: `, ""))),
       (advice.steps ?? []).length > 0 && el("ol", {}, advice.steps.map((step) => el("li", {}, shown(step))))),
     plan && el("div", { class: `card ${tone(mark)}` }, planBody(plan),
       rows([
@@ -380,7 +405,6 @@ async function runPage(wanted) {
   for (const { outcome } of run.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   const { machines = 0, requests = {}, partial = [] } = run.facts ?? {};
   const tally = [plural(run.findings.length, "finding"), ...[...outcomes].map(([word, count]) => `${count} ${shown(word)}`), `${run.unknown.length} unknown`];
-  document.title = `Patchwright · ${shown(run.id)}`;
   return [
     el("p", {}, el("a", { href: "#" }, "← All runs")),
     el("h2", { tabindex: "-1", id: "run-title" }, run.undoes ? `Undo of ${shown(run.undoes)}` : run.mode === "apply" ? "Apply" : "Dry run", el("span", { class: "mono" }, shown(run.id))),
@@ -392,7 +416,7 @@ async function runPage(wanted) {
     [...states].map(([state, findings]) => el("section", {}, el("h2", {}, shown(state), el("span", {}, String(findings.length))), findings.map((finding) => findingItem(run, finding)))),
     run.unknown.length > 0 && el("section", {}, el("h2", {}, "unknown", el("span", {}, "neither found nor healthy")),
       run.unknown.map((gap) => el("p", {}, el("strong", {}, shown(gap.state)), " ", el("span", { class: "soft mono" }, shown(gap.target)), el("br"), `missing: ${shown(gap.missing)}`))),
-  ].flat(Infinity).filter(Boolean);
+  ];
 }
 
 // Which of the two is shown stands behind the address, so that the browser's back button works
@@ -403,17 +427,20 @@ async function show({ focus = false } = {}) {
   document.getElementById("run").hidden = !wanted;
   showHealth();
   if (wanted) {
+    document.title = `Patchwright · ${shown(wanted)}`;
     put("run", soft("Reading the run…"));
     await fill("run", () => runPage(wanted));
-    if (focus) document.getElementById("run-title")?.focus();
+    if (focus) focusOn("run-title");
     return;
   }
   document.title = "Patchwright";
   await Promise.all([showApprovals(), showSwitch(), showRuns()]);
 }
 
-addEventListener("hashchange", () => {
-  if (location.hash !== "#main") show({ focus: true });
-});
+addEventListener("hashchange", () => show({ focus: true }));
 document.getElementById("refresh").addEventListener("click", () => show());
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // what is shown stands where this would put its own name
+  focusOn("main");
+});
 show();
