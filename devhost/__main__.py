@@ -126,6 +126,7 @@ def _banner(host: Host) -> str:
         [
             "",
             f"Patchwright     {host.url}/api",
+            f"portal          {host.url}/api/portal",
             f"simulated Azure {os.environ[f'{PREFIX}CLOUD']}   (time passes when a run waits for it)",
             f"ledger          {os.environ.get(f'{PREFIX}LEDGER', 'AzureWebJobsStorage')}",
             "DRY_RUN is set: nothing can be applied. Start with DRY_RUN=false to try it."

@@ -115,7 +115,7 @@ const drafts = new Map();
 /** A form with a reason that must be given; `send(button's value, reason, form)` answers what to say when it is done. */
 function reasonForm({ draft, label, buttons, before = [], after = [], bare = false, send }) {
   const reason = el("input", {
-    name: "reason", required: true, maxlength: 1000, autocomplete: "off", placeholder: "recorded, with who and when",
+    name: "reason", required: true, maxlength: 1000, autocomplete: "off", placeholder: "is recorded",
     input: () => drafts.set(draft, reason.value),
   });
   reason.value = drafts.get(draft) ?? "";
