@@ -158,7 +158,7 @@ def test_an_unknown_run_is_not_found(shared: App, run: str) -> None:
     assert answer.status == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/sweeps/x", "/nowhere", "/runs/x/undo"])
+@pytest.mark.parametrize("path", ["/", "/sweeps/x", "/nowhere", "/runs/x/redo"])
 def test_what_is_not_served_is_not_found(shared: App, path: str) -> None:
     assert shared.get(path).status == 404
 
