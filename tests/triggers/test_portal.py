@@ -167,6 +167,7 @@ class TestApprovals:
         tab.press("Enter")
 
         tab.wait("document.querySelector('#approvals [role=alert]').innerText.includes('answered already: rejected')")
+        asking.finish()
 
 
 class TestTheKillSwitch:

@@ -231,10 +231,11 @@ function approvalCard(approval, run) {
     send: async (decision, reason) => {
       // The hash is of the plan that was on the screen: the app refuses an answer to any other.
       const said = await ask(`approvals/${encodeURIComponent(approval.id)}`, { decision, reason, plan: plan.hash });
-      const told = el("p", { class: said.status === "approved" ? "good" : "careful", role: "status", tabindex: -1 },
-        `${shown(said.status)}: ${shown(said.reason)}`, said.by ? ` (${shown(said.by)})` : "", ". ", runLink(approval.run, "See the run"));
+      const told = el("p", { class: "answered", role: "status", tabindex: -1 },
+        el("strong", { class: said.status === "approved" ? "good" : "careful" }, shown(said.status)), `: ${shown(said.reason)}`, said.by ? ` (${shown(said.by)})` : "", ". ", runLink(approval.run, "See the run"));
       form.replaceWith(told);
       told.focus();
+      count(document.querySelectorAll("#approvals form").length);
       showSwitch();
       showRuns();
     },
@@ -243,12 +244,14 @@ function approvalCard(approval, run) {
   return el("article", {}, findingHead(about, about.state), card);
 }
 
+const count = (waiting) => put("approvals-count", waiting ? String(waiting) : "");
+
 function showApprovals() {
   return fill("approvals", async () => {
     const { approvals } = await ask("approvals");
     const runs = new Map();
     for (const { run } of approvals) if (!runs.has(run)) runs.set(run, ask(`runs/${encodeURIComponent(run)}`));
-    put("approvals-count", approvals.length ? String(approvals.length) : "");
+    count(approvals.length);
     if (!approvals.length) return soft("Nothing waits.");
     return Promise.all(approvals.map(async (approval) => {
       try {
