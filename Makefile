@@ -22,7 +22,7 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 # take long have targets of their own.
 BENCHMARKS := $(filter-out __init__ chaos fidelity floor ground_truth measure,$(basename $(notdir $(wildcard bench/*.py))))
 
-.PHONY: help setup demo test check audit fuzz scan bench ground-truth fidelity chaos golden serve package docs lock clean
+.PHONY: help setup demo test check check-mypy check-pyright audit fuzz scan bench ground-truth fidelity chaos golden serve package docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -38,13 +38,19 @@ test: setup ## every test, with every real part they need
 check: setup ## formatting, lint, types, import contracts, generated docs and locks current
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy .
-	node_modules/.bin/pyright
+	$(MAKE) --no-print-directory --jobs=2 check-mypy check-pyright
 	$(BIN)/lint-imports
 	$(if $(wildcard tools/docs.py),$(PYTHON) -m tools.docs --check)
 	$(PYTHON) -m tools.lock --check
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	tools/bicep-lint
+
+# Two judges of types take a minute each; side by side they take one.
+check-mypy:
+	$(BIN)/mypy .
+
+check-pyright:
+	node_modules/.bin/pyright
 
 audit: .venv/.stamp-scan ## what is pinned, held against the known vulnerabilities; needs the internet, and fails without it
 	.venv/scan/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt
