@@ -71,7 +71,7 @@ ground-truth: .venv/.stamp-python ## fifty generated estates swept, and each fin
 fidelity: .venv/.stamp-python ## two hundred generated estates: what a dry run lists is what an apply sends
 	$(PYTHON) -m bench.fidelity
 
-chaos: .venv/.stamp-python ## five hundred injured machines, while Azure fails and workers are killed
+chaos: .venv/.stamp-python ## six hundred injured machines, while Azure fails and workers are killed
 	$(PYTHON) -m bench.chaos
 
 serve: .venv/.stamp-python ## the function app on a development host against the simulated Azure
