@@ -74,6 +74,5 @@ class _Engines:
 
 engine = _Engines()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-for entrance in (http_api, auditing, people, alerts, timer, orchestrators):
+for entrance in (http_api, auditing, people, portal, alerts, timer, orchestrators):
     app.register_functions(entrance.blueprint(engine))
-app.register_functions(portal.blueprint())

@@ -16,6 +16,7 @@ from typing import Final
 import azure.functions as func
 
 from triggers.durable import GET, WITH_KEY, Blueprint, new_blueprint
+from triggers.problems import EngineFor
 
 _HERE: Final = Path(__file__).parent
 _STYLE: Final = '<link rel="stylesheet" href="page.css">'
@@ -29,7 +30,7 @@ class Page:
     """The Content-Security-Policy: this style, this script, this app's API, and nothing else."""
 
 
-def blueprint() -> Blueprint:
+def blueprint(engine: EngineFor) -> Blueprint:  # noqa: ARG001 - as every entrance; the page asks the API
     functions = new_blueprint()
 
     @functions.route(route="portal", methods=GET, auth_level=WITH_KEY)
