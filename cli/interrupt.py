@@ -8,15 +8,22 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM)."""
 
 
+_asked: Final[list[type[KeyboardInterrupt]]] = []
+"""How the process was asked to end: kept, because what a handler raises is lost where Python was in a callback."""
+_LOOK: Final = 0.2
+"""Seconds between two looks whether an exception was lost so."""
+
+
 def listen() -> None:
-    """From here on SIGTERM is told apart from Ctrl-C and ends a command in the same way."""
+    """From here on SIGTERM is told apart from Ctrl-C and ends a command in the same way; neither is lost."""
+    signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _terminated)
 
 
@@ -36,7 +43,10 @@ def interruptible[T](work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=carry_out, name="process", daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        thread.join(_LOOK)
+        if _asked:
+            raise _asked[0]
     if broke:
         raise broke[0]
     return done[0]
@@ -49,5 +59,11 @@ def end_now(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is given
+    _asked.append(KeyboardInterrupt)
+    raise KeyboardInterrupt
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as above
+    _asked.append(Terminated)
     raise Terminated
