@@ -18,7 +18,13 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A connection string of a Table service that is this test process's own."""
-    with azurite_tables(tmp_path_factory.mktemp("azurite")) as connection_string:
-        yield connection_string
+def table_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[str]]:
+    """Connection strings of a Table service that is this test process's own, each of an account that nobody has used."""
+    with azurite_tables(tmp_path_factory.mktemp("azurite")) as connection_strings:
+        yield iter(connection_strings)
+
+
+@pytest.fixture
+def azurite(table_accounts: Iterator[str]) -> str:
+    """A connection string of this test alone: what other tests left in their tables is none of its past."""
+    return next(table_accounts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +17,16 @@ KEY = "cGF0Y2h3cmlnaHQtdGVzdHM="
 """Base64 of a word: Azurite wants some key and guards nothing."""
 
 
+_ACCOUNTS = tuple(f"patchwright{number:03}" for number in range(500))
+"""Azurite knows no accounts but those that it was started with."""
+
+
 @contextmanager
-def azurite_tables(folder: Path) -> Iterator[str]:
-    """Azurite's Table service on a free port, kept in memory; yields a connection string."""
+def azurite_tables(folder: Path) -> Iterator[Iterable[str]]:
+    """Azurite's Table service on a free port, kept in memory; yields connection strings of one empty account each."""
     program = NODE_MODULES / "azurite" / "dist" / "src" / "table" / "main.js"
     command = [node(), "--require", str(Path(__file__).with_name("report_port.js")), str(program)]
     options = ["--tablePort", "0", "--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
-    account = "patchwright"
     with subprocess.Popen(
         [*command, *options],
         stdin=subprocess.PIPE,
@@ -31,13 +34,14 @@ def azurite_tables(folder: Path) -> Iterator[str]:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=folder,
-        env=os.environ | {"AZURITE_ACCOUNTS": f"{account}:{KEY}"},
+        env=os.environ | {"AZURITE_ACCOUNTS": ";".join(f"{account}:{KEY}" for account in _ACCOUNTS)},
     ) as process:
         try:
             port = _port(process)
             yield (
                 f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={KEY};"
                 f"TableEndpoint=http://127.0.0.1:{port}/{account};"
+                for account in _ACCOUNTS
             )
         finally:
             process.kill()

@@ -73,7 +73,8 @@ def rows(documents: Document) -> Document:
         Entry(run="20260310T060000-rows", id=f"entry {name}", kind="plan", at=NOW, body={name: body}, about=f"/{name}")
         for name, body in (*documents.items(), ("large", large()), ("odd", "\ud800 \u2028"))
     ]
-    with tempfile.TemporaryDirectory() as place, azurite_tables(Path(place)) as connection_string:
+    with tempfile.TemporaryDirectory() as place, azurite_tables(Path(place)) as connection_strings:
+        connection_string = next(iter(connection_strings))
         ledger = TableLedger.from_connection_string(connection_string, table="ledger")
         ledger.append(entries)
         ledger.claim("key", "holder", NOW, NOW + timedelta(days=1))
