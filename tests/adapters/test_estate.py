@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -241,8 +242,15 @@ def test_subscriptions_that_dynamic_queries_name_are_asked_for_the_provider_too(
 
 
 def test_a_throttled_sweep_reads_everything_in_the_end(own: World) -> None:
-    own.azure.order({"kind": "throttled", "retryAfter": 0, "rate": 0.2, "seed": 1})
-    assert own.facts().unreadable == {}
+    """Each address refuses three times, as often as a request is repeated, whichever of its requests are hit."""
+    plain = own.facts()
+    addresses = {re.escape(text_at(request, "path")) for request in own.azure.requests()}
+    for address in addresses:
+        own.azure.order({"kind": "throttled", "retryAfter": 0, "path": f"^{address}(?:$|[?])", "times": 3})
+    again = own.facts()
+    assert again.unreadable == {}
+    assert again.machines == plain.machines
+    assert [request["status"] for request in own.azure.requests()].count(429) == 3 * len(addresses) > 0
 
 
 def test_a_closer_look_brings_whole_documents(world: World) -> None:
