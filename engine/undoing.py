@@ -288,7 +288,8 @@ class Undoing:
 
     def _judged(self, run: str, undo: Undo | AsItWas, facts: Facts) -> Treatment:
         verdict = undo.objection if isinstance(undo, Undo) else Allow()
-        if isinstance(verdict, Allow):
+        # Nothing is touched where there is nothing to put back, so that nothing need be waited for.
+        if isinstance(verdict, Allow) and undo.plan.steps:
             situation = Situation(facts=facts, mode=Mode.ACT, by_person=True, now=facts.now)
             belts = tuple(belt for belt in self.catalogue.guardrails if isinstance(belt, _PROTECTING))
             verdict = judge(undo.plan, situation, belts)

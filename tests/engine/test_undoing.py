@@ -24,7 +24,7 @@ from model.deployments import body_to_put, with_start
 from model.documents import Document, at, list_at, text_at
 from model.plans import PutDeployment, Treatment
 from model.states import FailureState, Mode
-from tests.builders import DAY, MINUTE, update_deployment
+from tests.builders import DAY, MINUTE, a_machine_run, a_run, update_deployment
 from tests.engine.conftest import App
 from tests.engine.fakes import Crash
 
@@ -221,6 +221,19 @@ class TestUndoing:
 
         assert app.hand.writes == written
         assert same(app, original, WEEKLY)
+        assert app.outcomes(back) == app.outcomes(run) == {key: "undone"}
+
+    def test_of_which_nothing_is_left_waits_for_no_update_run(self, app: App) -> None:
+        key = app.renamed()
+        run = app.sweep()
+        (machine,) = (one for one in app.world.machines.values() if one.name == "sql-01")
+        app.world.runs.append(a_run("night", of="Nightly", status="InProgress"))
+        app.world.machine_runs.append(a_machine_run(machine, run="night", of="Nightly", status="InProgress"))
+
+        seen = app.document(undone(app, run, dry_run=True))
+        assert [plan["verdict"]["kind"] for plan in seen["plans"]] == ["allow"]
+        back = undone(app, run)
+
         assert app.outcomes(back) == app.outcomes(run) == {key: "undone"}
 
     def test_of_a_half_done_readding_puts_the_machine_back(self, app: App) -> None:
