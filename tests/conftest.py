@@ -19,7 +19,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 @pytest.fixture(scope="session")
 def table_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[str]]:
-    """Connection strings of a Table service that is this test process's own, each of an account that nobody has used."""
+    """Connection strings of a Table service of this process's own, each of an account that nobody has used."""
     with azurite_tables(tmp_path_factory.mktemp("azurite")) as connection_strings:
         yield iter(connection_strings)
 

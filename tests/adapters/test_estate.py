@@ -19,7 +19,8 @@ from model.times import parse_time
 from simulator.fleet import load_folder
 from simulator.fleets import generate
 from simulator.options import Options
-from tests.adapters.world import LOOKBACK, SHARED, World, a_world
+from tests.adapters.world import LOOKBACK, World, a_world
+from tests.support.parts import shared
 
 FLEET = generate(60, 3)
 
@@ -100,9 +101,7 @@ def test_a_sweep_finds_what_is_wrong_and_none_of_the_decoys(world: World) -> Non
 
 def test_the_estate_that_was_written_outside_the_project_is_swept_right() -> None:
     """Contoso: what its `expected.json` lists is found, and none of its decoys."""
-    folder = SHARED / "fleets" / "contoso"
-    if not folder.is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
+    folder = shared("fleets/contoso")
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     with a_world(load_folder(folder)) as contoso:
         found, _ = contoso.found()

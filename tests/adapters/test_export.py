@@ -16,18 +16,17 @@ from model.findings import Finding
 from model.states import FailureState
 from simulator.fleet import Fleet, load_folder
 from simulator.fleets import generate
-from tests.adapters.world import SHARED, a_world
+from tests.adapters.world import a_world
 from tests.builders import NOW
 from tests.diagnoses import an_answer
 from tests.engine.fakes import MemoryLedger
+from tests.support.parts import shared
 
 
 def fleet_of(name: str) -> Fleet:
     if name == "generated":
         return generate(120, 1)
-    if not (SHARED / "fleets" / name).is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
-    return load_folder(SHARED / "fleets" / name)
+    return load_folder(shared(f"fleets/{name}"))
 
 
 def key(finding: Finding) -> tuple[object, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from adapters.clients import Clients
 from adapters.clock import SimulatorClock
@@ -22,7 +21,6 @@ from simulator.fleet import Fleet
 from simulator.options import Options
 from simulator.serve import Simulator, running
 
-SHARED = Path(__file__).parents[2] / ".." / "shared"
 LOOKBACK = timedelta(days=35)
 
 

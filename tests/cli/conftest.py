@@ -20,9 +20,9 @@ from simulator.fleets import sample
 from simulator.serve import Simulator, running
 from tests.builders import ALL_OPTED_IN, WIDE_LIMITS
 from tests.support.modes import few
+from tests.support.parts import shared
 
 COMMAND: Final = Path(sys.executable).with_name("patchwright")
-CONTOSO: Final = Path(__file__).parents[2] / ".." / "shared" / "fleets" / "contoso"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,4 @@ def unlocked(locked: Shell) -> Shell:
 @pytest.fixture
 def contoso() -> Path:
     """The estate that was written outside this project."""
-    if not CONTOSO.is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
-    return CONTOSO
+    return shared("fleets/contoso")

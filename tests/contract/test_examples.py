@@ -22,8 +22,8 @@ from model.plans import RunScript
 from model.resource_ids import ResourceId
 from model.times import parse_duration, parse_time
 from tests.adapters.stub import Asked, Said, answering
+from tests.support.parts import shared
 
-SPECS = Path(__file__).parents[2] / ".." / "shared" / "azure-specs"
 AUTOMATION = "Microsoft.Automation/2024-10-23/examples"
 OLDER = "Microsoft.Automation/2023-05-15-preview/examples"
 LOGS = "Microsoft.OperationalInsights"
@@ -31,9 +31,7 @@ LOGS = "Microsoft.OperationalInsights"
 
 def example(path: str, status: str = "200") -> Document:
     """The body of an example's answer."""
-    if not SPECS.is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
-    body = json.loads((SPECS / path).read_text(encoding="utf-8"))["responses"][status]["body"]
+    body = json.loads(shared(f"azure-specs/{path}").read_text(encoding="utf-8"))["responses"][status]["body"]
     assert isinstance(body, dict)
     return body
 
@@ -190,7 +188,10 @@ def test_a_run_command_of_the_example_ended_without_our_mark(version: str) -> No
 def bodies_with(key: str) -> Iterator[tuple[str, Document]]:
     """Every object in the examples and recordings that holds a key, and where it stands."""
     for file in sorted(
-        [*(SPECS / "Microsoft.Automation").rglob("examples/**/*.json"), *(SPECS / "recordings").rglob("*.json")]
+        [
+            *shared("azure-specs/Microsoft.Automation").rglob("examples/**/*.json"),
+            *shared("azure-specs/recordings").rglob("*.json"),
+        ]
     ):
         for name, text in _texts(file):
             yield from ((name, found) for found in _holding(json.loads(text), key))
@@ -217,7 +218,6 @@ def _holding(value: Json, key: str) -> Iterator[Document]:
             yield from _holding(inner, key)
 
 
-@pytest.mark.skipif(not SPECS.is_dir(), reason="left out: ../shared is not beside this clone")
 def test_every_deployment_that_microsoft_shows_can_be_sent_back() -> None:
     """Nothing is lost on the way but what the service owns, and the result says the same."""
     documents = list(bodies_with("updateConfiguration"))
@@ -232,9 +232,7 @@ def test_every_deployment_that_microsoft_shows_can_be_sent_back() -> None:
 
 
 def recording(name: str) -> list[Document]:
-    if not SPECS.is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
-    (file,) = (SPECS / "recordings").rglob(f"{name}.json")
+    (file,) = shared("azure-specs/recordings").rglob(f"{name}.json")
     entries = json.loads(file.read_text(encoding="utf-8"))["Entries"]
     assert isinstance(entries, list)
     return entries

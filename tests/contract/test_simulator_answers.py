@@ -13,7 +13,6 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -30,8 +29,8 @@ from simulator.options import Options
 from simulator.serve import Simulator, running
 from tests.contract.openapi import SPECS, Judge
 from tests.contract.sdk import NO_WAITING, Sdk, sdk
+from tests.support.parts import shared
 
-CONTOSO = Path(__file__).parents[2] / ".." / "shared" / "fleets" / "contoso"
 AN_HOUR: Final = timedelta(hours=1)
 
 
@@ -83,7 +82,7 @@ def an_arc_machine(fleet: Fleet) -> Document:
 
 def fleet_of(name: str) -> Fleet:
     Judge.load()  # the fleets need what lies beside it, too
-    fleet = load_folder(CONTOSO) if name == "contoso" else generate(30, 4)
+    fleet = load_folder(shared("fleets/contoso")) if name == "contoso" else generate(30, 4)
     return dataclasses.replace(fleet, documents=[*fleet.documents, an_arc_machine(fleet)])
 
 

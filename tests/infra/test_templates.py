@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from tests.infra.bicep import (
     text,
     walk,
 )
+from tests.support.parts import optional
 
 MAIN = template(INFRA / "main.bicep")
 APP = template(INFRA / "modules" / "function-app.bicep")
@@ -186,7 +186,7 @@ def test_every_variable_and_parameter_is_used() -> None:
 
 
 def test_bicep_itself_finds_nothing() -> None:
-    bicep = shutil.which("bicep")
+    bicep = optional("bicep")
     if bicep is None:
         pytest.skip("left out: there is no bicep on this machine")
     for path in (INFRA / "main.bicep", INFRA / "management-group.bicep"):

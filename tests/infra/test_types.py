@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from model.documents import Document, Json
-from tests.infra.bicep import ROOT, Resource, templates
+from tests.infra.bicep import Resource, templates
+from tests.support.parts import shared
 
-SPECS = ROOT / ".." / "shared" / "azure-specs"
 DESCRIBED = {
     "Microsoft.Insights/actionGroups": ("actionGroups_API.json", "ActionGroupResource"),
     "Microsoft.Insights/scheduledQueryRules": ("scheduledQueryRule_API.json", "ScheduledQueryRuleResource"),
@@ -71,11 +71,8 @@ def test_a_resource_sets_properties_that_there_are(resource: Resource) -> None:
     """None that Azure does not know, none that it only answers, and all that it insists on."""
     file, definition = DESCRIBED[resource.kind]
     namespace = resource.kind.partition("/")[0]
-    path = SPECS / namespace / resource.version / file
-    if not path.is_file():
-        if SPECS.is_dir():
-            pytest.fail(f"{resource.kind} has no version {resource.version}")
-        pytest.skip("left out: ../shared is not beside this clone")
+    path = shared("azure-specs") / namespace / resource.version / file
+    assert path.is_file(), f"{resource.kind} has no version {resource.version}"
     if resource.existing:
         return
     known = dict(_known(_spec(path)["definitions"], definition))
@@ -85,9 +82,7 @@ def test_a_resource_sets_properties_that_there_are(resource: Resource) -> None:
 
 
 def test_a_property_that_does_not_exist_would_be_found() -> None:
-    path = SPECS / "Microsoft.Insights" / "2023-01-01" / "actionGroups_API.json"
-    if not path.is_file():
-        pytest.skip("left out: ../shared is not beside this clone")
+    path = shared("azure-specs/Microsoft.Insights/2023-01-01/actionGroups_API.json")
     known = dict(_known(_spec(path)["definitions"], "ActionGroupResource"))
     assert _is_known(("properties", "webhookReceivers", "serviceUri"), known)
     assert not _is_known(("properties", "webhookReceivers", "serviceUrl"), known)

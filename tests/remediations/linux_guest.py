@@ -12,6 +12,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.parts import program
+
 SCRIPT = Path(__file__).parents[2] / "remediations" / "scripts" / "linux" / "diagnose.sh"
 READERS = ("awk", "cat", "cut", "date", "grep", "head", "od", "sed", "sort", "timeout", "tr", "uname")
 WORKSPACE = "0f1e2d3c-1111-4222-8333-444455556666"
@@ -184,11 +186,9 @@ class LinuxGuest:
 
     def diagnose(self, shell: str = "dash") -> str:
         """What the real script prints of this machine."""
-        found = shutil.which(shell)
-        assert found, shell
         environment = {"PATH": str(self.programs), "WORLD": str(self.folder / "world"), **self.environment}
         done = subprocess.run(
-            [found, str(SCRIPT), str(self.root)],
+            [program(shell), str(SCRIPT), str(self.root)],
             capture_output=True,
             env=environment,
             cwd=self.root,

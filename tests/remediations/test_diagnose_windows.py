@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
 from model.diagnosis import MOST_LINE, MOST_UPDATES, RULES, Diagnosis, OperatingSystem, parse_diagnosis
+from tests.support.parts import optional
 
 SCRIPT = Path(__file__).parents[2] / "remediations" / "scripts" / "windows" / "diagnose.ps1"
 TEXT = SCRIPT.read_text(encoding="ascii")
@@ -141,7 +141,7 @@ def test_the_longest_answer_fits() -> None:
 
 def test_a_real_powershell_runs_it(tmp_path: Path) -> None:
     """Off Windows every rule that needs Windows is unknown, and the answer is whole all the same."""
-    pwsh = shutil.which("pwsh")
+    pwsh = optional("pwsh")
     if pwsh is None:
         pytest.skip("left out: there is no pwsh here")
     done = subprocess.run(

@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.parts import program
+
 SCRIPT = Path(__file__).parents[2] / "remediations" / "scripts" / "linux" / "restart-agent.sh"
 WINDOWS = SCRIPT.parents[1] / "windows" / "restart-agent.ps1"
 STEP = "0123456789abcdef"
 UNIT = "omsagent-32c54844-187d-566c-8a42-4937861ab9c9.service"
-SHELLS = [found for shell in ("dash", "bash") if (found := shutil.which(shell))]
+SHELLS = ("dash", "bash")
 
 
 class Guest:
     """A Linux machine with the agent, until something is changed."""
 
     def __init__(self, folder: Path, shell: str) -> None:
-        self.shell, self.root, self.bin, self.calls = shell, folder / "root", folder / "bin", folder / "calls"
+        self.shell, self.root, self.bin, self.calls = program(shell), folder / "root", folder / "bin", folder / "calls"
         self.bin.mkdir()
         for tool in ("awk", "find", "mkdir", "sh", "touch", "tr"):
             real = shutil.which(tool)
@@ -61,7 +63,7 @@ class Guest:
             file.chmod(0o755)
 
 
-@pytest.fixture(params=SHELLS, ids=lambda path: Path(path).name)
+@pytest.fixture(params=SHELLS)
 def guest(request: pytest.FixtureRequest, tmp_path: Path) -> Guest:
     return Guest(tmp_path, str(request.param))
 
@@ -129,10 +131,9 @@ def test_a_step_of_another_form_is_refused(guest: Guest, step: str) -> None:
 
 
 def test_shellcheck_has_nothing_to_say() -> None:
-    shellcheck = shutil.which("shellcheck")
-    if shellcheck is None:
-        pytest.skip("left out: shellcheck is not on this machine")
-    ended = subprocess.run([shellcheck, str(SCRIPT)], capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(
+        [program("shellcheck"), str(SCRIPT)], capture_output=True, text=True, check=False, timeout=60
+    )
 
     assert (ended.returncode, ended.stdout) == (0, "")
 

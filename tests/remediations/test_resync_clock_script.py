@@ -11,7 +11,7 @@ from tests.remediations.test_linux_scripts import SHELLS, Guest
 RUNS = '[ "$1" = is-active ] || exit 0; for last; do :; done; case $last in {}) exit 0 ;; *) exit 3 ;; esac'
 
 
-@pytest.fixture(params=SHELLS, ids=lambda path: Path(str(path)).name)
+@pytest.fixture(params=SHELLS)
 def guest(request: pytest.FixtureRequest, tmp_path: Path) -> Guest:
     made = Guest(tmp_path, str(request.param))
     made.write("proc/uptime", "5000.25 9000.00\n")

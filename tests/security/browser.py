@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
+from tests.support.chromium import CHROMIUM
+from tests.support.parts import program
 
 
 def browsed(html: str, folder: Path) -> str:
     """The document as Chromium has it once everything in it has run; skips where there is no Chromium."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-    if program is None:
-        pytest.skip("left out: there is no Chromium on this machine")
+    browser = program(*CHROMIUM)
     file = folder / "page.html"
     file.write_text(html, encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
     # Nothing that a page asks for leaves the machine.
     options += ["--proxy-server=127.0.0.1:9", "--virtual-time-budget=2000", f"--user-data-dir={folder / 'profile'}"]
     done = subprocess.run(
-        [program, *options, "--dump-dom", file.as_uri()], capture_output=True, timeout=120, check=True
+        [browser, *options, "--dump-dom", file.as_uri()], capture_output=True, timeout=120, check=True
     )
     return done.stdout.decode()
 

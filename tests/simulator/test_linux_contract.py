@@ -5,7 +5,6 @@ record."""
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from simulator.scripts import run_script
 from tests.remediations.test_linux_scripts import AUDIT, BROKEN_RPM, FOLDER, STEP, Guest
 from tests.remediations.test_resync_clock_script import RUNS
 
-DASH = shutil.which("dash") or ""
 NOW = datetime(2026, 3, 10, 6, 0, tzinfo=UTC)
 LOCKED = "E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)"
 UNMET = 'if [ "$1" = check ] && [ ! -f "$ROOT/fixed" ]; then echo "E: Unmet dependencies."; exit 100; fi'
@@ -169,10 +167,9 @@ CASES = {
 }
 
 
-@pytest.mark.skipif(not DASH, reason="left out: dash is not on this machine")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_the_real_script_and_the_simulated_one_end_alike(case: Case, tmp_path: Path) -> None:
-    real = Guest(tmp_path, DASH)
+    real = Guest(tmp_path, "dash")
     case.real(real)
     simulated = SimulatedGuest(agent="/vm", os="Linux", key=None, linux=case.simulated())
     effects = Effects(restarted=lambda _: None, now=lambda: NOW)

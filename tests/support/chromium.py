@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Coroutine, Iterator, Mapping
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import pytest
 
 from model.documents import Document, Json, at, text_at
+from tests.support.parts import program
 
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
+"""What it is called, from one distribution to the next."""
 _OPTIONS: Final = (
     "--headless",
     "--no-sandbox",
@@ -122,11 +122,9 @@ _CODES: Final[Mapping[str, Mapping[str, int]]] = {
 @contextmanager
 def chromium(folder: Path) -> Iterator[Tab]:
     """A tab of a browser that knows nothing; skips where there is no Chromium."""
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        pytest.skip("left out: there is no Chromium on this machine")
+    browser = program(*CHROMIUM)
     profile = folder / "profile"
-    command = [program, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
+    command = [browser, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
     loop = asyncio.new_event_loop()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

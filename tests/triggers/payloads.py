@@ -12,14 +12,15 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from model.documents import Document, Json
+from tests.support.parts import SHARED
 
-SAMPLES: Final = Path(__file__).parents[2] / ".." / "shared" / "azure-specs" / "alerts" / "common-schema"
+SAMPLES: Final = "azure-specs/alerts/common-schema"
 _numbers = itertools.count()
 
 
 def samples(folder: str) -> list[ParameterSet]:
     """One case for each file of a folder, or one that says what was left out."""
-    files = sorted((SAMPLES / folder).glob("*.json"))
+    files = sorted((SHARED / SAMPLES / folder).glob("*.json"))
     if not files:
         skip = pytest.mark.skip(reason="left out: ../shared is not beside this clone")
         return [pytest.param(Path("none"), marks=skip)]

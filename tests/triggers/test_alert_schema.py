@@ -15,6 +15,7 @@ from engine.settings import Settings
 from model.documents import Document, Json
 from model.resource_ids import subscription_of
 from model.states import FailureState
+from tests.support.parts import shared
 from tests.triggers.payloads import SAMPLES, an_alert, read, samples
 from triggers.alert_schema import alert_in, machines_of, states_of
 
@@ -232,10 +233,7 @@ def test_microsofts_sample_contexts_are_read(file: Path) -> None:
 
 def test_microsofts_log_alert_is_about_the_computer_that_it_names() -> None:
     """Version 2 with a dimension, in an estate whose workspace is the sample's."""
-    file = SAMPLES / "full" / "test-action-log-v2.json"
-    if not file.exists():
-        pytest.skip("left out: ../shared is not beside this clone")
-    body = read(file)
+    body = read(shared(f"{SAMPLES}/full/test-action-log-v2.json"))
     subscription = "11111111-1111-1111-1111-111111111111"
     group = f"/subscriptions/{subscription}/resourceGroups/test-RG/providers"
     sample = Settings(

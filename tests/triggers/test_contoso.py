@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -13,24 +12,19 @@ from model.documents import Document, text_at
 from simulator.fleet import load_folder
 from simulator.options import Options
 from simulator.serve import Simulator, running
+from tests.support.parts import shared
 from tests.triggers.app import UNLOCKED, objects, outcomes, the_app, writes
-
-FOLDER: Final = Path(__file__).parents[2] / ".." / "shared" / "fleets" / "contoso"
 
 
 @pytest.fixture
 def contoso() -> Iterator[Simulator]:
-    if not FOLDER.is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
-    with running(load_folder(FOLDER), options=Options(retry_after=0)) as simulator:
+    with running(load_folder(shared("fleets/contoso")), options=Options(retry_after=0)) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def expected() -> list[Document]:
-    if not FOLDER.is_dir():
-        pytest.skip("left out: ../shared is not beside this clone")
-    found: list[Document] = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))["found"]
+    found: list[Document] = json.loads(shared("fleets/contoso/expected.json").read_text(encoding="utf-8"))["found"]
     return found
 
 
