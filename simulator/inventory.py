@@ -17,6 +17,7 @@ from model.resource_ids import InvalidResourceId, ResourceId
 from simulator import kql
 from simulator.kql import Result
 from simulator.resources import ResourceStore
+from simulator.schemas import DUCKDB_TYPES
 
 TRACKED: Final = (
     "Microsoft.Compute/virtualMachines",
@@ -32,22 +33,22 @@ CHANGES: Final = ("Microsoft.Resources/changes",)
 """What `resourcechanges` shows: a document for each change, below the resource that changed."""
 CONTAINERS: Final = ("Microsoft.Resources/subscriptions", "Microsoft.Resources/subscriptions/resourceGroups")
 _COLUMNS: Final = {
-    "id": "VARCHAR",
-    "name": "VARCHAR",
-    "type": "VARCHAR",
-    "tenantId": "VARCHAR",
-    "kind": "VARCHAR",
-    "location": "VARCHAR",
-    "resourceGroup": "VARCHAR",
-    "subscriptionId": "VARCHAR",
-    "managedBy": "VARCHAR",
-    "sku": "JSON",
-    "plan": "JSON",
-    "properties": "JSON",
-    "tags": "JSON",
-    "identity": "JSON",
-    "zones": "JSON",
-    "extendedLocation": "JSON",
+    "id": "string",
+    "name": "string",
+    "type": "string",
+    "tenantId": "string",
+    "kind": "string",
+    "location": "string",
+    "resourceGroup": "string",
+    "subscriptionId": "string",
+    "managedBy": "string",
+    "sku": "dynamic",
+    "plan": "dynamic",
+    "properties": "dynamic",
+    "tags": "dynamic",
+    "identity": "dynamic",
+    "zones": "dynamic",
+    "extendedLocation": "dynamic",
 }
 _TABLES: Final = {"resources": TRACKED, "resourcechanges": CHANGES, "resourcecontainers": CONTAINERS}
 _NAMES: Final = kql.Names.of(dict.fromkeys(_TABLES, _COLUMNS), tables_in_any_case=True)
@@ -105,7 +106,7 @@ class Inventory:
             self._fill(table, types)
 
     def _fill(self, table: str, types: tuple[str, ...]) -> None:
-        columns = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
+        columns = ", ".join(f"{name}: '{DUCKDB_TYPES[kind]}'" for name, kind in _COLUMNS.items())
         with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as file:
             for document in self.resources.of_type(*types):
                 file.write(json.dumps(_row(document), separators=(",", ":")) + "\n")
@@ -128,7 +129,7 @@ def _row(document: Document) -> Document:
     except InvalidResourceId:
         subscription, group = "", ""
     row: Document = {name: document.get(name) for name in _COLUMNS}
-    text: Document = {name: "" for name, kind in _COLUMNS.items() if kind == "VARCHAR"}
+    text: Document = {name: "" for name, kind in _COLUMNS.items() if kind == "string"}
     row |= {name: row[name] or "" for name in text}
     return row | {
         "name": text_at(document, "name") or text_at(document, "displayName"),

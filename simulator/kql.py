@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ import duckdb_kql
 from duckdb_kql.types import kusto_type
 
 from model.documents import Json
+from simulator.text_columns import without_type_questions
 
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -70,11 +71,16 @@ class Names:
     tables: frozenset[str]
     """Names of tables that must be spelled exactly so."""
     columns: frozenset[str]
+    texts: frozenset[str]
+    """Columns that hold text in every table that has them."""
 
     @classmethod
-    def of(cls, shape: Mapping[str, Iterable[str]], *, tables_in_any_case: bool = False) -> Names:
+    def of(cls, shape: Mapping[str, Mapping[str, str]], *, tables_in_any_case: bool = False) -> Names:
+        """The tables' names to their columns' names to these columns' types, as Log Analytics names them."""
         ordered = tuple((table, tuple(columns)) for table, columns in shape.items())
+        kinds = [(name, kind) for columns in shape.values() for name, kind in columns.items()]
         return cls(
+            texts=frozenset(name for name, _ in kinds) - {name for name, kind in kinds if kind != "string"},
             shape=ordered,
             tables=frozenset() if tables_in_any_case else frozenset(shape),
             columns=frozenset(column for _, columns in ordered for column in columns),
@@ -90,9 +96,7 @@ def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, na
     if not query.strip():
         raise QueryRejected("SyntaxError", "A query must be given.")
     try:
-        text = _replace_column_ifexists(query, names.columns)
-        sql, parameters = _translated(text, names.shape)
-        _check_case(sql, names)
+        sql, parameters = _translated(query, names)
         # The clock is a bound parameter of the statement.
         cursor = connection.execute(sql, {name: now.replace(tzinfo=None) for name in parameters})
         described = cursor.description or []
@@ -113,17 +117,20 @@ def execute(connection: duckdb.DuckDBPyConnection, query: str, now: datetime, na
 
 
 @lru_cache(maxsize=256)
-def _translated(query: str, shape: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[str, tuple[str, ...]]:
+def _translated(query: str, names: Names) -> tuple[str, tuple[str, ...]]:
     """A query as SQL, and the parameters in it that stand for the present.
 
     Kept, because a sweep asks the same two dozen queries each time, and translating them takes as long as running them.
     """
-    tables = {table: list(columns) for table, columns in shape}
-    translated = duckdb_kql.to_sql(query, schema=tables, allow_write=False, query_now=_ANY_TIME)
+    tables = {table: list(columns) for table, columns in names.shape}
+    text = _replace_column_ifexists(query, names.columns)
+    translated = duckdb_kql.to_sql(text, schema=tables, allow_write=False, query_now=_ANY_TIME)
     parameters = dict(translated.parameters or {})
     if any(value != _ANY_TIME.replace(tzinfo=None) for value in parameters.values()):
         raise QueryRejected("NotSimulated", "The simulated Azure cannot run this query: it has parameters of its own")
-    return str(translated), tuple(parameters)
+    sql = without_type_questions(str(translated), names.texts)
+    _check_case(sql, names)
+    return sql, tuple(parameters)
 
 
 def _catalog_message(message: str) -> str:

@@ -29,10 +29,12 @@ class LogQuery:
         if "json" not in call.headers.get("content-type", ""):
             # The service answers so to a body that does not say what it is.
             return Answer(status=200, body="")
+        self._catch_up()
         return self._answer(call, names["workspace"], call.json(), call.headers.get("prefer", ""))
 
     def query_by_get(self, call: Call, names: Mapping[str, str]) -> Answer:
         body: Document = {"query": call.query.get("query", ""), "timespan": call.query.get("timespan")}
+        self._catch_up()
         return self._answer(call, names["workspace"], body, call.headers.get("prefer", ""))
 
     def batch(self, call: Call, _: Mapping[str, str]) -> Answer:
@@ -40,6 +42,7 @@ class LogQuery:
         requests = call.json().get("requests")
         if not isinstance(requests, list):
             raise _bad_argument("requests must be a list", None)
+        self._catch_up()
         responses: list[Json] = []
         for request in requests:
             item = request if isinstance(request, dict) else {}
@@ -59,6 +62,11 @@ class LogQuery:
             )
         return Answer(body={"responses": responses})
 
+    def _catch_up(self) -> None:
+        """The agents send what they have sent by now: once for all the queries of a request, which is at one time."""
+        self.estate.heartbeats.materialise(self.estate.now)
+        self.estate.symptoms.materialise(self.estate.now)
+
     def _answer(self, call: Call, workspace: str, body: Document, prefer: str) -> Answer:
         if workspace.lower() != self.estate.workspace_guid.lower():
             raise Refused(
@@ -73,8 +81,6 @@ class LogQuery:
             return Answer(status=204)
         now = self.estate.now
         since, until = _timespan(body.get("timespan"), now)
-        self.estate.heartbeats.materialise(now)
-        self.estate.symptoms.materialise(now)
         try:
             result = self.estate.logs.query(text, now, since, until)
         except QueryRejected as error:
