@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -30,6 +31,41 @@ _PATIENCE: Final = 60.0
 """Seconds until a server that does not come up, or does not go down, is an error."""
 
 
+class _Uvicorn(uvicorn.Server):
+    """One that stops when it is told to: its own loop looks ten times a second, and tests start hundreds of servers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
+
+    def stop(self) -> None:
+        """From any thread. A request that hangs on order does not hold it up."""
+        self.should_exit = self.force_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        # A signal is noticed by its own loop.
+        waits = [asyncio.create_task(super().main_loop()), asyncio.create_task(self._told.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self._told.is_set():
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+
 class Server:
     """One simulated Azure on a loopback port. Loading the fleet happens when it is made."""
 
@@ -42,7 +78,7 @@ class Server:
         self.url = f"http://{HOST}:{self.socket.getsockname()[1]}"
         self.app = SimulatedAzure(self.estate, self._cut)
         config = uvicorn.Config(self.app, log_level="critical", access_log=False, lifespan="off", http="h11", ws="none")
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = _Uvicorn(config)
 
     def settings(self) -> dict[str, str]:
         """The environment that points an app here, as a dry run."""
@@ -53,8 +89,7 @@ class Server:
         self._uvicorn.run(sockets=[self.socket])
 
     def stop(self) -> None:
-        # A request that hangs on order would hold the server up.
-        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        self._uvicorn.stop()
 
     def close(self) -> None:
         """Once it has stopped."""
