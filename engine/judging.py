@@ -13,7 +13,7 @@ from engine.pausing import KillSwitch
 from engine.run_document import step_id
 from engine.settings import Settings
 from guardrails import Situation, judge
-from guardrails.reach import machines as machines_reached
+from guardrails.reach import Reach
 from model.facts import Facts
 from model.plans import Allow, Hold, Plan, Treatment, Verdict
 from model.states import Mode
@@ -48,7 +48,7 @@ class Judging:
             situation = self.admission.situation(plan, known, facts, by_person=by_person, touched=touched)
             verdict = self._verdict(plan, situation, asking=asking)
             if isinstance(verdict, Allow) or _waits(verdict):
-                touched |= machines_reached(plan, facts)
+                touched |= Reach.of(plan, facts).machines
             treatments.append(Treatment(id=step_id(known.run, plan.finding.key, -1), plan=plan, verdict=verdict))
         return treatments
 

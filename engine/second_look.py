@@ -22,7 +22,7 @@ from engine.probing import diagnoses
 from engine.settings import Settings
 from engine.surveyor import OurEdit, Survey, Surveyor
 from engine.undoing import Undoing
-from guardrails.reach import machines as machines_reached
+from guardrails.reach import Reach
 from model.documents import Document, Json, list_at, text_at
 from model.facts import Facts
 from model.plans import Allow, Declined, Plan, PutDeployment, Treatment
@@ -127,7 +127,7 @@ class SecondLook:
                 case Plan():
                     one = self.judging.judged(known, [again], facts, by_person=by_person, touched=touched)
                     (judged,) = self.preflight.checked(one)
-                    reached, verdict = machines_reached(again, facts), judged.verdict
+                    reached, verdict = Reach.of(again, facts).machines, judged.verdict
                     if isinstance(verdict, Allow):
                         verdict = self.admission.reach(run, reached, facts) or verdict
                     if isinstance(verdict, Allow):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,6 +25,7 @@ from guardrails.mode_of_state import ModeOfState
 from guardrails.one_of_a_set import OneOfASet
 from guardrails.opted_in import OptedIn
 from guardrails.protocol import Attempt, Guardrail, Situation
+from guardrails.reach import Reach
 from guardrails.run_command import OtherRunCommand
 from guardrails.scope import Scope
 from guardrails.second_look import SecondLook
@@ -109,6 +111,9 @@ def judge(plan: Plan, situation: Situation, belts: Sequence[Guardrail]) -> Verdi
     A refusal is tighter than a hold, a hold that no time ends is tighter than one that ends, and of those the longest
     is. Among equals the first belt is named.
     """
+    # What cannot be found out here, the belts that need it cannot find out either, and hold.
+    with suppress(Exception):
+        situation = replace(situation, reach=Reach.of(plan, situation.facts))
     objections = [objection for belt in belts if (objection := _judged(belt, plan, situation))]
     if not objections:
         return Allow()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guardrails.protocol import Situation
-from guardrails.reach import machines, unseen
 from model.facts import Facts
 from model.plans import Hold, Plan
 
@@ -29,9 +28,10 @@ class BlastRadius:
         return min(self.machines, max(1, len(facts.machines) * self.percent // 100))
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
-        reached = machines(plan, situation.facts)
-        if gap := unseen(plan, situation.facts):
-            return Hold(guardrail="blast-radius", reason=f"how many machines it touches is unknown: {gap}")
+        reach = situation.reach_of(plan)
+        if reach.unseen:
+            return Hold(guardrail="blast-radius", reason=f"how many machines it touches is unknown: {reach.unseen}")
+        reached = reach.machines
         most = self.most(situation.facts)
         if reached and len(situation.touched | reached) > most:
             already = len(situation.touched)

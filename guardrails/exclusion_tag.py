@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from guardrails.protocol import Situation
-from guardrails.reach import machines, resources, unseen
+from guardrails.reach import resources
 from model.facts import Facts, Reading, containers_of
 from model.plans import Hold, Plan, Refuse
 
@@ -23,15 +23,14 @@ class ExclusionTag:
     tag: str
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | Refuse | None:
-        facts = situation.facts
-        touched = sorted(machines(plan, facts) | resources(plan))
+        facts, reach = situation.facts, situation.reach_of(plan)
+        touched = sorted(reach.machines | resources(plan))
         for id_ in touched:
             if carrier := self._carrier(id_, facts):
                 return Refuse(guardrail="exclusion-tag", reason=f"{carrier} carries the tag {self.tag}")
-        if gap := unseen(plan, facts):
-            return Hold(
-                guardrail="exclusion-tag", reason=f"whether a machine carries the tag {self.tag} is unknown: {gap}"
-            )
+        if reach.unseen:
+            reason = f"whether a machine carries the tag {self.tag} is unknown: {reach.unseen}"
+            return Hold(guardrail="exclusion-tag", reason=reason)
         if touched and (missing := facts.missing(Reading.CONTAINERS)):
             return Hold(
                 guardrail="exclusion-tag",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from guardrails.protocol import Situation
-from guardrails.reach import machines
 from model.plans import Hold, Plan
 from model.times import in_words, parse_time
 
@@ -29,7 +28,7 @@ class LogLag:
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
         facts = situation.facts
-        if not situation.from_logs or not machines(plan, facts):
+        if not situation.from_logs or not situation.reach_of(plan).machines:
             return None
         if gap := facts.missing(QUERY):
             return Hold(guardrail="log-lag", reason=f"how late the logs are is unknown: {gap.what}")

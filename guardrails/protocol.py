@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from guardrails.reach import Reach
 from model.facts import Facts
 from model.plans import Hold, Plan, Refuse
 from model.states import Mode
@@ -38,6 +39,8 @@ class Situation:
     """The present; the facts have a time of their own."""
     run: str = ""
     """The run that the plan is to be applied in."""
+    reach: Reach | None = None
+    """What the plan reaches, where that has been found already; see `reach_of`."""
     touched: frozenset[str] = field(default_factory=frozenset)
     """Machines that the run's earlier, allowed plans touch already."""
     in_treatment_by: str = ""
@@ -61,6 +64,10 @@ class Situation:
     """Treatments of the run that were begun and may still fail."""
     failed_first: frozenset[str] = field(default_factory=frozenset)
     """Remediations that failed in this attempt at the run, and never went through in the run."""
+
+    def reach_of(self, plan: Plan) -> Reach:
+        """What the plan reaches; a belt that is asked alone finds it out itself."""
+        return self.reach or Reach.of(plan, self.facts)
 
 
 class Guardrail(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from model.deployments import concerns_all
 from model.documents import list_at
 from model.facts import ARC_MACHINE_TYPE, VIRTUAL_MACHINE_TYPE, Deployment, Facts, Reading
@@ -38,30 +40,44 @@ def resources(plan: Plan) -> frozenset[str]:
     return frozenset(found)
 
 
-def machines(plan: Plan, facts: Facts) -> frozenset[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The machines that a plan reaches. Finding them takes a walk through the inventory, so that it is done once."""
+
+    machines: frozenset[str]
+    """Lower-case resource ids; `name:<computer>` for one that a deployment knows by its computer name only."""
+    unseen: str | None
+    """In words, what of them the inventory does not tell; None where it tells of all."""
+
+    @classmethod
+    def of(cls, plan: Plan, facts: Facts) -> Reach:
+        edited = _edited(plan, facts)
+        machines = _machines(plan, edited, facts)
+        return cls(machines=machines, unseen=_unseen(machines, edited, facts))
+
+
+def _machines(plan: Plan, edited: tuple[Deployment, ...], facts: Facts) -> frozenset[str]:
     """The machines whose patching the plan changes: those that are repaired, or all that an edited deployment patches.
 
     An edit that only takes a machine out of a list or puts one in reaches that machine; one that is newly named counts
-    wherever it is.
-    A machine that a deployment knows by its computer name only is `name:<computer>`. A dynamic query counts as every
-    machine of the inventory that lies in its scope and has the deployment's operating system: as many as it may select.
+    wherever it is. A dynamic query counts as every machine of the inventory that lies in its scope and has the
+    deployment's operating system: as many as it may select.
     """
     target = plan.finding.target
     found = {step.machine.lower() for step in plan.steps if isinstance(step, RunScript | StartMachine)}
     if _is_machine(target):
         found.add(target)
     found.update(*(_newly_named(step) for step in plan.steps if isinstance(step, PutDeployment)))
-    for deployment in _edited(plan, facts):
+    for deployment in edited:
         found.update(deployment.azure_machines)
         found.update(f"name:{computer.lower()}" for computer in deployment.computer_names)
         found.update(_selectable(deployment, facts))
     return frozenset(found)
 
 
-def unseen(plan: Plan, facts: Facts) -> str | None:
-    """In words, what of the machines that a plan reaches the inventory does not tell; None where it tells of all."""
-    scopes = frozenset(scope for deployment in _edited(plan, facts) for scope in deployment.query_scopes)
-    reached = frozenset(machine for machine in machines(plan, facts) if not machine.startswith("name:"))
+def _unseen(machines: frozenset[str], edited: tuple[Deployment, ...], facts: Facts) -> str | None:
+    scopes = frozenset(scope for deployment in edited for scope in deployment.query_scopes)
+    reached = frozenset(machine for machine in machines if not machine.startswith("name:"))
     if (reached or scopes) and (gap := facts.missing(Reading.MACHINES)):
         return f"the machines could not be read: {gap.what}"
     return next(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guardrails.protocol import Situation
-from guardrails.reach import machines
 from model.facts import Reading
 from model.plans import Hold, Plan, PutDeployment
 from model.runs import UNDER_WAY
@@ -16,7 +15,7 @@ class UpdateRun:
     """Holds a plan while a deployment runs that it edits, or that patches a machine which it touches."""
 
     def judge(self, plan: Plan, situation: Situation) -> Hold | None:
-        facts, reached = situation.facts, machines(plan, situation.facts)
+        facts, reached = situation.facts, situation.reach_of(plan).machines
         edited = [step.deployment.rsplit("/", 1)[-1] for step in plan.steps if isinstance(step, PutDeployment)]
         if not reached and not edited:
             return None

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardrails import Guardrail, Policy, Situation, guardrails, judge
-from model.plans import Allow, Hold, Plan, Refuse, Verdict
+from guardrails.blast_radius import BlastRadius
+from guardrails.log_lag import LogLag
+from guardrails.update_run import UpdateRun
+from model.plans import Allow, Hold, Plan, PutDeployment, Refuse, Verdict
 from model.states import Mode
-from tests.builders import DAY, ELSEWHERE, HOUR, NOW, a_finding, a_plan, facts
+from tests.builders import DAY, ELSEWHERE, HOUR, NOW, a_finding, a_plan, facts, update_deployment
 
 PLAN = a_plan()
 
@@ -52,6 +55,18 @@ def named(verdict: Verdict) -> tuple[str, tuple[str, ...]]:
 
 def test_where_none_objects_the_plan_is_allowed() -> None:
     assert judged(None, None) == Allow()
+
+
+def test_a_plan_whose_reach_cannot_be_found_out_is_held_by_every_belt_that_needs_it() -> None:
+    broken: Any = []
+    plan = a_plan(PutDeployment(deployment=update_deployment("Weekly"), before=broken, after={}))
+
+    belts: list[Guardrail] = [UpdateRun(), BlastRadius(machines=5), LogLag(most=HOUR)]
+    verdict = judge(plan, known(from_logs=True), belts)
+
+    assert isinstance(verdict, Hold)
+    assert verdict.reason.startswith("could not be evaluated")
+    assert len(verdict.also) == 2
 
 
 def test_a_refusal_is_tighter_than_a_hold_wherever_it_stands() -> None:

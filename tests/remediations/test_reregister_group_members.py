@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from guardrails.reach import machines, unseen
+from guardrails.reach import Reach
 from model.documents import Json
 from model.facts import Facts, Machine, PowerState
 from model.findings import Finding
@@ -62,8 +62,7 @@ def test_it_reaches_those_machines_and_not_all_that_the_deployment_patches() -> 
     plan = ReregisterGroupMembers().plan(the_finding(told(ONE), told(TWO)), read)
 
     assert isinstance(plan, Plan)
-    assert machines(plan, read) == {ONE.id, TWO.id}
-    assert unseen(plan, read) is None
+    assert Reach.of(plan, read) == Reach(machines=frozenset({ONE.id, TWO.id}), unseen=None)
 
 
 @pytest.mark.parametrize(
