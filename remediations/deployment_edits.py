@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,7 +26,7 @@ class Editable:
 
         A recurring schedule starts in the past, and Azure takes no start in the past: it begins anew at its next run.
         """
-        body = copy.deepcopy(body_to_put(self.document))
+        body = body_to_put(self.document)
         properties = body["properties"]
         assert isinstance(properties, dict)  # noqa: S101 - `editable` has looked
         configuration, schedule = properties["updateConfiguration"], properties["scheduleInfo"]

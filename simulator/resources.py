@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from collections import Counter
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ class ResourceStore:
         """How often something of a (lower-case) type changed: what is derived from it is stale when this moves."""
         for document in documents:
             # A copy: the same fleet may start several estates, and each changes its own.
-            self.put(copy.deepcopy(document))
+            self.put(json.loads(json.dumps(document)))
 
     def get(self, resource_id: str) -> Document | None:
         return self._by_id.get(resource_id.lower())

@@ -6,7 +6,7 @@ deployment was last saved with it anew, and runs when its time comes.
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -58,6 +58,16 @@ class Crash(BaseException):
     """The process dies here; what was delivered is delivered again."""
 
 
+def _sent(document: Document) -> Document:
+    """What arrives of a document on the other side of a wire: its own copy, as JSON has it."""
+    arrived: Document = json.loads(json.dumps(document))
+    return arrived
+
+
+def _kept(entry: Entry) -> Entry:
+    return replace(entry, body=_sent(entry.body))
+
+
 class FakeClock:
     """Moves when somebody sleeps, and lets the world live meanwhile."""
 
@@ -94,14 +104,14 @@ class MemoryLedger:
         new = []
         for entry in entries:
             new.append((entry.run, entry.id) not in self.lines)
-            self.lines.setdefault((entry.run, entry.id), copy.deepcopy(entry))
+            self.lines.setdefault((entry.run, entry.id), _kept(entry))
         if number == self.crash_at:
             raise Crash
         return tuple(new)
 
     def entries(self, run: str, *, about: str | None = None, kinds: frozenset[str] | None = None) -> tuple[Entry, ...]:
         return tuple(
-            copy.deepcopy(line)
+            _kept(line)
             for line in self.lines.values()
             if line.run == run and about in {None, line.about} and (kinds is None or line.kind in kinds)
         )
@@ -169,10 +179,10 @@ class World:
         self.readings.append(readings)
         read = facts(
             machines=self.machines.values(),
-            bodies=copy.deepcopy(list(self.bodies.values())),
+            bodies=[_sent(body) for body in self.bodies.values()],
             runs=self.runs,
             machine_runs=self.machine_runs,
-            searches=copy.deepcopy(list(self.searches.values())),
+            searches=[replace(one, document=_sent(one.document)) for one in self.searches.values()],
             workspace=self.workspace,
             registrations=[
                 ProviderRegistration(subscription=subscription, namespace="Microsoft.Automation", state=state)
@@ -192,7 +202,7 @@ class World:
     def look_closer(self, facts: Facts, ids: frozenset[str]) -> Facts:
         self.requests.read += len(ids)
         views = {id_: an_instance_view(self.machines[id_]) for id_ in ids if id_ in self.machines}
-        bodies = {id_: copy.deepcopy(self.bodies[id_]) for id_ in ids if id_ in self.bodies}
+        bodies = {id_: _sent(self.bodies[id_]) for id_ in ids if id_ in self.bodies}
         commands: dict[str, Document] = {
             run_commands_of(id_): {"value": list(self.commands.get(id_, []))}
             for id_ in self.machines
@@ -240,7 +250,7 @@ class World:
     def save(self, id_: str, after: Document) -> None:
         """PUT: everything is replaced, but for what the service writes itself."""
         before = self.bodies[id_]
-        body = copy.deepcopy(after) | {key: before[key] for key in _KEPT}
+        body = _sent(after) | {key: before[key] for key in _KEPT}
         listed = {str(m).lower() for m in list_at(before, MACHINES)}
         start = parse_time(at(after, "properties.scheduleInfo.startTime"))
         while start and start <= self.clock.now():
@@ -395,7 +405,7 @@ class Hand:
             return StepStale(field="properties.query", planned=None, found=None)
         if trouble := self._trouble():
             return trouble
-        self.world.searches[search.id] = replace(search, document=copy.deepcopy(step.after))
+        self.world.searches[search.id] = replace(search, document=_sent(step.after))
         return self._write("saved search")
 
     def _awaited(self, step: AwaitIdentity) -> StepProgress:
