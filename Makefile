@@ -32,8 +32,9 @@ setup: .venv/.stamp-python .venv/.stamp-node ## everything that the other target
 demo: .venv/.stamp-python ## a sweep of a simulated estate: plan, apply, verify, the story
 	$(PYTHON) -m tools.demo
 
+# Three on two cores: each waits for a process, a browser or a lock now and then.
 test: setup ## every test, with every real part they need
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 3 --dist worksteal
 
 check: setup ## formatting, lint, types, import contracts, generated docs and locks current
 	$(BIN)/ruff format --check .
