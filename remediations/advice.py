@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
+from model.documents import Json
 from model.facts import Facts, Reading
 from model.findings import Finding
 from model.plans import Declined
@@ -34,6 +36,18 @@ class AdviceOnly(ABC):
     @abstractmethod
     def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
         """Why a person has to do it, and the steps."""
+
+
+def texts(value: Json) -> list[str]:
+    """The texts of a list in a finding's evidence."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def listed(values: Iterable[str], most: int = 10) -> str:
+    """Names in a sentence, and how many more there are."""
+    names = list(values)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def where(finding: Finding, facts: Facts) -> str:

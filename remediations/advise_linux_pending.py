@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from model.facts import Facts, Reading
+from model.facts import Facts
 from model.findings import Finding
-from model.plans import Declined
-from model.states import ActionClass, FailureState, Impact
-from remediations.protocol import declined
+from model.states import FailureState
+from remediations.advice import AdviceOnly, listed
 
 _APT: Final = (
     "grep -h security /etc/apt/sources.list /etc/apt/sources.list.d/*.list > /tmp/security.list && "
@@ -20,7 +19,7 @@ _YUM: Final = "sudo yum -q --security check-update"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseLinuxPending:
+class AdviseLinuxPending(AdviceOnly):
     """Say which machines differ, and with which command each tells what a security-only run would install.
 
     Effect: none.
@@ -32,29 +31,22 @@ class AdviseLinuxPending:
 
     id: ClassVar[str] = "advise-linux-pending"
     fixes: ClassVar[FailureState] = FailureState.LINUX_PENDING_VS_INSTALLED_DIFFER
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
 
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
-        listed = finding.evidence.get("machines")
-        machines = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
+        suspects = finding.evidence.get("machines")
+        machines = [one for one in suspects if isinstance(one, dict)] if isinstance(suspects, list) else []
         by_command: dict[str, list[str]] = {}
         for one in machines:
             machine = facts.machines.get(str(one.get("machine")))
             name = machine.name if machine else str(one.get("machine"))
             said = f"{name} ({one.get('packages')} pending, such as {one.get('example')})"
             by_command.setdefault(command(str(one.get("os") or "")), []).append(said)
-        steps = [f"On {_some(names)}, what a security-only run installs: {text}" for text, names in by_command.items()]
+        steps = [f"On {listed(names)}, what a security-only run installs: {text}" for text, names in by_command.items()]
         steps.append(
             f"To install the rest too, select Other in {finding.name}, or name the packages in its included packages; "
             "assessment goes by the distributor's advisories, installation by the package manager."
         )
-        return declined(finding, self.id, finding.reason, *steps)
+        return finding.reason, *steps
 
 
 def command(os_name: str) -> str:
@@ -65,7 +57,3 @@ def command(os_name: str) -> str:
     if any(word in name for word in ("suse", "sles")):
         return _ZYPPER
     return _YUM
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

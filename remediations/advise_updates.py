@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from model.documents import text_at
-from model.facts import Facts, Reading
+from model.facts import Facts
 from model.findings import Finding
-from model.plans import Declined
-from model.states import ActionClass, FailureState, Impact
-from remediations.protocol import declined
-from remediations.windows_updates import listed, texts
+from model.states import FailureState
+from remediations.advice import AdviceOnly, listed, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseMachinesDontInstall:
+class AdviseMachinesDontInstall(AdviceOnly):
     """Find out on the machine whether it can install at all.
 
     Effect: none.
@@ -24,30 +22,23 @@ class AdviseMachinesDontInstall:
 
     id: ClassVar[str] = "advise-machines-dont-install"
     fixes: ClassVar[FailureState] = FailureState.MACHINES_DONT_INSTALL
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
 
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
+    def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
         kbs = listed(_kb(kb) for kb in texts(finding.evidence.get("updates"))) or "what it needs"
-        return declined(
-            finding,
-            self.id,
+        return (
             f"nothing says why it does not install {kbs}; that shows on the machine only",
             f"Install {kbs} on {finding.name} by hand. Where that fails, too, its error code says what to mend.",
             f"Look in %WinDir%\\WindowsUpdate.log of {finding.name} (Server 2016 and later: Get-WindowsUpdateLog).",
-            f"Where it succeeds by hand, the agent is at fault: remove it from {finding.name} and install it again. "
-            "That agent and this service were retired on 31 August 2024: consider moving the machine to Azure Update "
-            "Manager instead.",
+            (
+                f"Where it succeeds by hand, the agent is at fault: remove it from {finding.name} and install it "
+                "again. That agent and this service were retired on 31 August 2024: consider moving the machine to "
+                "Azure Update Manager instead."
+            ),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseUpdatesAvailableNotShown:
+class AdviseUpdatesAvailableNotShown(AdviceOnly):
     """Approve updates on the WSUS server, or leave them unapproved knowingly.
 
     Effect: none; approving is the server owner's decision.
@@ -56,15 +47,8 @@ class AdviseUpdatesAvailableNotShown:
 
     id: ClassVar[str] = "advise-updates-available-not-shown"
     fixes: ClassVar[FailureState] = FailureState.UPDATES_AVAILABLE_NOT_SHOWN
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
 
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
+    def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
         updates = finding.evidence.get("updates")
         lines = [
             f"Approve or decline {_kb(text_at(one, 'kb'))} ({text_at(one, 'title')}): {one.get('machines')} machines "
@@ -73,9 +57,7 @@ class AdviseUpdatesAvailableNotShown:
             if isinstance(one, dict)
         ]
         server = str(finding.evidence.get("server") or "the WSUS server or Configuration Manager")
-        return declined(
-            finding,
-            self.id,
+        return (
             f"approving {len(lines)} updates on {server} is its owner's decision",
             *lines[:20],
             f"The machines: {listed(_names(finding), 20)} ({finding.evidence.get('machineCount')}).",
@@ -84,7 +66,7 @@ class AdviseUpdatesAvailableNotShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseSupersededShownMissing:
+class AdviseSupersededShownMissing(AdviceOnly):
     """Decline superseded updates on the WSUS server.
 
     Effect: none; declining is the server owner's decision.
@@ -93,22 +75,13 @@ class AdviseSupersededShownMissing:
 
     id: ClassVar[str] = "advise-superseded-shown-missing"
     fixes: ClassVar[FailureState] = FailureState.SUPERSEDED_SHOWN_MISSING
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
 
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
+    def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
         kbs = listed(_kb(kb) for kb in texts(finding.evidence.get("updates")))
         by = listed(_kb(kb) for kb in texts(finding.evidence.get("supersededBy")))
         server = str(finding.evidence.get("server") or "the WSUS server")
         names = listed(_names(finding), 20)
-        return declined(
-            finding,
-            self.id,
+        return (
             f"{by} replaced {kbs}, which {server} still offers until somebody declines it there",
             f"On {server}, decline {kbs}.",
             f"Let {names} scan again (`UsoClient StartScan`, before Server 2016 `wuauclt /detectnow`).",
@@ -117,7 +90,7 @@ class AdviseSupersededShownMissing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseInstalledButNotFound:
+class AdviseInstalledButNotFound(AdviceOnly):
     """Explain which later update holds the one that is not listed.
 
     Effect: none; nothing is broken.
@@ -126,19 +99,10 @@ class AdviseInstalledButNotFound:
 
     id: ClassVar[str] = "advise-installed-but-not-found"
     fixes: ClassVar[FailureState] = FailureState.INSTALLED_BUT_NOT_FOUND
-    action_class: ClassVar[ActionClass] = ActionClass.ADVISE
-    impact: ClassVar[Impact] = Impact.READ_ONLY
-    permissions: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[Reading]] = frozenset()
 
-    def needs(self, finding: Finding, facts: Facts) -> frozenset[str]:
-        return frozenset()
-
-    def plan(self, finding: Finding, facts: Facts) -> Declined:
+    def advise(self, finding: Finding, facts: Facts) -> tuple[str, ...]:
         kbs = listed(_kb(kb) for kb in texts(finding.evidence.get("updates"))) or "the updates"
-        return declined(
-            finding,
-            self.id,
+        return (
             f"later updates replaced {kbs} and hold all that was in there: nothing is broken",
             f"Look for a later cumulative update on {finding.name}: `Get-HotFix | Sort-Object InstalledOn`.",
         )

@@ -14,10 +14,10 @@ from model.findings import Finding
 from model.plans import Declined, Plan, PutDeployment
 from model.states import ActionClass, FailureState, Impact
 from model.words import kb_number
+from remediations.advice import listed, texts
 from remediations.deployment_edits import Editable, editable, noted
 from remediations.linux_repairs import settle
 from remediations.protocol import declined
-from remediations.windows_updates import listed, texts
 
 _WINDOWS: Final = "properties.updateConfiguration.windows"
 _KB: Final = re.compile(r"[0-9]{6,8}", re.ASCII)

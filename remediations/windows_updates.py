@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from model.documents import Json, at, list_at
+from model.documents import at, list_at
 from model.facts import Facts, Machine, PowerState
 from model.findings import Finding
 from model.plans import AwaitedRun, Declined, RunScript
 from model.times import parse_time
+from remediations.advice import listed, texts
 from remediations.protocol import declined
 
 RUN_COMMAND: Final = frozenset(
@@ -91,17 +92,6 @@ def next_run_of(deployments: Iterable[str], facts: Facts, shown: timedelta) -> t
         and begins > facts.now
     ]
     return tuple(sorted(runs, key=lambda run: run.begins)[:1])
-
-
-def texts(value: Json) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def listed(values: Iterable[str], most: int = 10) -> str:
-    """Names in a sentence, and how many more there are."""
-    names = list(values)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def advised(finding: Finding, facts: Facts, remediation: str) -> Declined:
