@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from adapters.arm import Answer, answer_of
 from adapters.clients import Clients
-from engine.ports import AzureUnavailable, NotFound, PermissionMissing
+from engine.ports import AzureProblem, AzureUnavailable, NotFound, PermissionMissing
 from model.documents import Document
 from model.resource_ids import ResourceId
 
@@ -33,7 +33,7 @@ class Conflict(AzureUnavailable):
     """Something else is being done to the target, or was since it was read (409, 412)."""
 
 
-class Rejected(Exception):
+class Rejected(AzureProblem):
     """Azure understood the request and will not have it; the same one again fares no better."""
 
 
@@ -242,8 +242,14 @@ def _unanswered(right: Right, error: Exception) -> AzureUnavailable | Permission
     return AzureUnavailable(f"{right}: {type(error).__name__}: {str(error)[:300]}")
 
 
-def _refused(right: Right, answer: Answer) -> Exception:
+def _refused(right: Right, answer: Answer) -> AzureProblem:
     """What a refusal means to whoever asked."""
+    problem = _meaning(right, answer)
+    problem.request_id = answer.request_id
+    return problem
+
+
+def _meaning(right: Right, answer: Answer) -> AzureProblem:
     problem = f"{right}: {answer.status} {answer.error}".rstrip()
     match answer.status:
         case 404:

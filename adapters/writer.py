@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from adapters.clients import Clients
@@ -11,6 +12,7 @@ from adapters.sdk import Rejected, Sdk
 from adapters.steps import deployments, identities, power, providers, quotas, saved_searches, scripts
 from adapters.steps.door import Door, Refused, escaped
 from engine.ports import (
+    AzureProblem,
     AzureUnavailable,
     Clock,
     NotFound,
@@ -20,8 +22,9 @@ from engine.ports import (
     StepForbidden,
     StepProgress,
     StepStale,
+    texts,
 )
-from model.documents import Document
+from model.documents import Document, list_at
 from model.plans import (
     AwaitIdentity,
     PutDeployment,
@@ -103,7 +106,12 @@ class AzureWriter:
                 case _:
                     assert_never(step)
 
-        return self._through(step, looked)
+        progress = self._through(step, looked)
+        if isinstance(progress, StepFailed):
+            # What was sent when the step began belongs to its failure.
+            ids = dict.fromkeys((*texts(list_at(token, "requestIds")), *progress.request_ids))
+            return replace(progress, request_ids=tuple(ids))
+        return progress
 
     def _through(self, step: Step, act: Callable[[Door], StepProgress]) -> StepProgress:
         """Act, and turn every way in which Azure can fail into a progress of the step."""
@@ -115,9 +123,9 @@ class AzureWriter:
         except NotFound as error:
             return StepStale(field="id", planned=escaped(str(error)), found=None)
         except (PermissionMissing, Rejected) as error:
-            return StepFailed(reason=escaped(str(error)), retry=restores)
+            return StepFailed(reason=escaped(str(error)), retry=restores, request_ids=_called(error))
         except AzureUnavailable as error:
-            return StepFailed(reason=escaped(str(error)), retry=True)
+            return StepFailed(reason=escaped(str(error)), retry=True, request_ids=_called(error))
         except ValueError as error:
             # An id or a script that is none: no second attempt makes it one.
             return StepFailed(reason=escaped(str(error)))
@@ -130,3 +138,7 @@ class AzureWriter:
                     sdk=Sdk(clients), requests=clients.requests, clock=self._clock, may_write=self._may_write
                 )
             return self._door
+
+
+def _called(error: AzureProblem) -> tuple[str, ...]:
+    return (error.request_id,) if error.request_id else ()

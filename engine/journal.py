@@ -118,11 +118,6 @@ class Journal:
         also = [Line(f"wrote:{id_}", "wrote", wrote[1], wrote[0])] if wrote else []
         self.record(case.run, Line(id_, "step", full, case.key), *also)
 
-    def step_failed(self, case: Case, index: int, reason: str, result: Document | None = None) -> Document:
-        """A step that will not be tried again; answers what the process wants to hear."""
-        self.step_record(case, index, "failed", {"reason": reason, "result": result or {}})
-        return {"failed": True}
-
     def conclude(self, run: str, attempt: str, about: Plan | Declined, outcome: Outcome, reason: str) -> None:
         """How a finding ended in this attempt; a later attempt has a line of its own."""
         self.record(run, ending(attempt, about, outcome, reason))

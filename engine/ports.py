@@ -12,7 +12,13 @@ from model.facts import Facts, Machine, Reading
 from model.plans import Step
 
 
-class AzureUnavailable(Exception):
+class AzureProblem(Exception):
+    """Azure did not do what it was asked for; `request_id` is what it calls that request, where it said so."""
+
+    request_id: str = ""
+
+
+class AzureUnavailable(AzureProblem):
     """Azure did not answer in a usable way; trying later may help. The message names the operation."""
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -20,11 +26,11 @@ class AzureUnavailable(Exception):
         self.retry_after = retry_after
 
 
-class PermissionMissing(Exception):
+class PermissionMissing(AzureProblem):
     """Azure refused for want of a right; a person has to grant it. The message names action and scope."""
 
 
-class NotFound(Exception):
+class NotFound(AzureProblem):
     """The resource does not exist (404, never another status)."""
 
 
@@ -113,11 +119,15 @@ class StepPending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed:
-    """The step did not happen or did not hold. `retry` where the same request may succeed later."""
+    """The step did not happen or did not hold. `retry` where the same request may succeed later.
+
+    `request_ids` as in `StepDone`: those that were refused are the ones that one asks Microsoft about.
+    """
 
     reason: str
     retry: bool = False
     result: Document = field(default_factory=dict)
+    request_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,11 +144,14 @@ class Treating:
                 limit = _KEEP_RESTORING if restores else _KEEP_TRYING
                 tries = token.get("tries")
                 tries = tries + 1 if isinstance(tries, int) else 1
+                asked: Document = {"requestIds": list(progress.request_ids)}
                 if progress.retry and self.journal.clock.now() - since < limit:
-                    self.journal.step_record(case, index, f"try-{tries}", {"reason": progress.reason})
+                    self.journal.step_record(case, index, f"try-{tries}", {"reason": progress.reason, **asked})
                     again: Document = {"since": format_time(since), "tries": tries}
                     return {"wait": min(30 * 2 ** (tries - 1), 900), "token": again}
-                return self.journal.step_failed(case, index, progress.reason, progress.result)
+                body = {"reason": progress.reason, "result": progress.result, **asked}
+                self.journal.step_record(case, index, "failed", body)
+                return {"failed": True}
 
     def _may_not_begin(self, case: Case, attempt: str) -> bool:
         """True where a treatment whose turn has come may not begin after all; the outcome says why."""

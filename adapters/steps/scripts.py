@@ -209,5 +209,5 @@ def _finish(ended: Document, left_behind: str, request_ids: tuple[str, ...]) -> 
     if left_behind:
         document["runCommandLeftBehind"] = left_behind
     if reason := text_at(ended, "reason"):
-        return StepFailed(reason=reason, result=document)
+        return StepFailed(reason=reason, result=document, request_ids=request_ids)
     return StepDone(result=document, request_ids=request_ids)

@@ -191,6 +191,8 @@ class TestDeployments:
         assert isinstance(failed, StepFailed)
         assert failed.retry is (retry or restores)
         assert len(world.writes()) == 1
+        (refused,) = world.written()
+        assert failed.request_ids == (refused["requestId"],)
 
     def test_a_save_whose_answer_was_lost_is_found_and_not_repeated(self, world: World) -> None:
         before = a_deployment(world)
@@ -344,6 +346,7 @@ class TestScripts:
         assert "exit code 7" in failed.reason
         assert failed.reason.isprintable()
         assert [write.split()[0] for write in world.writes()] == ["PUT", "DELETE"]
+        assert failed.request_ids == tuple(request["requestId"] for request in world.written())
 
     def test_a_script_that_never_ends_is_given_up_and_cancelled(self, world: World) -> None:
         world.azure.order({"kind": "script-hangs"})

@@ -80,11 +80,11 @@ class TestEveryDecisionHasARecord:
     @pytest.mark.parametrize(
         ("trouble", "word"),
         [
-            (StepFailed(reason="400 BadRequest"), "failed"),
+            (StepFailed(reason="400 BadRequest", request_ids=("refused-1",)), "failed"),
             (StepStale(field="properties.x", planned=1, found=2), "stale"),
         ],
     )
-    def test_what_went_wrong(self, app: App, trouble: Any, word: str) -> None:
+    def test_what_went_wrong(self, app: App, trouble: StepFailed | StepStale, word: str) -> None:
         app.late()
         app.hand.trouble = {0: [trouble]}
         run = app.sweep()
@@ -93,6 +93,7 @@ class TestEveryDecisionHasARecord:
 
         (ended,), (step,) = of(told, word), of(told, "not-acted")
         assert step["reason"] in ended["reason"]
+        assert step["requestIds"] == (["refused-1"] if isinstance(trouble, StepFailed) else [])
         assert of(told, "acted") == []
 
     def test_what_was_undone_in_both_records(self, app: App) -> None:
