@@ -15,6 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 type Send = Callable[[str, str, bytes | None], bytes]
+"""Sends method, address and body; answers JSON, or nothing where a job's output came as text."""
+
+_NOT_THERE = 404
+"""An answer like others: an estate has machines that are gone."""
 
 
 def main(client: str, file: str) -> int:
@@ -43,9 +47,10 @@ def _by_socket(url: str) -> Send:
         headers = {"Content-Type": "application/json"} if body else {}
         connection.request(method, f"{parts.path}?{parts.query}", body, headers)
         answer = connection.getresponse()
-        if answer.status >= 400:
+        if answer.status >= 400 and answer.status != _NOT_THERE:
             raise SystemExit(f"{method} {url}: {answer.status}")
-        return answer.read()
+        content = answer.read()
+        return content if "json" in answer.headers.get("Content-Type", "") else b""
 
     return send
 
@@ -58,8 +63,9 @@ def _by_requests() -> Send:
     def send(method: str, url: str, body: bytes | None) -> bytes:
         headers = {"Content-Type": "application/json"} if body else {}
         answer = session.request(method, url, data=body, headers=headers, timeout=60)
-        answer.raise_for_status()
-        return answer.content
+        if answer.status_code != _NOT_THERE:
+            answer.raise_for_status()
+        return answer.content if "json" in answer.headers.get("Content-Type", "") else b""
 
     return send
 
