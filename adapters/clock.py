@@ -28,6 +28,7 @@ class SimulatorClock:
 
     def __init__(self, url: str) -> None:
         """`url` is the simulated Azure's address: `http://127.0.0.1:PORT`, checked by the settings."""
+        self.address = url
         self._url = f"{url}/_simulator/clock"
 
     def now(self) -> datetime:

@@ -31,6 +31,10 @@ _PATIENCE: Final = 60.0
 """Seconds until a server that does not come up, or does not go down, is an error."""
 
 
+HERE: Final[dict[str, Server]] = {}
+"""The servers of this process, by address, while they are open."""
+
+
 class _Uvicorn(uvicorn.Server):
     """One that stops when it is told to: its own loop looks ten times a second, and tests start hundreds of servers."""
 
@@ -79,6 +83,7 @@ class Server:
         self.app = SimulatedAzure(self.estate, self._cut)
         config = uvicorn.Config(self.app, log_level="critical", access_log=False, lifespan="off", http="h11", ws="none")
         self._uvicorn = _Uvicorn(config)
+        HERE[self.url] = self
 
     def settings(self) -> dict[str, str]:
         """The environment that points an app here, as a dry run."""
@@ -93,6 +98,7 @@ class Server:
 
     def close(self) -> None:
         """Once it has stopped."""
+        HERE.pop(self.url, None)
         self.socket.close()
         self.estate.close()
 
