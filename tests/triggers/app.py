@@ -109,6 +109,11 @@ UNLOCKED: Final = {
     "PATCHWRIGHT_OPT_IN": ALL_OPTED_IN,
     **WIDE_LIMITS,
 }
+STATE: Final = "automation-rp-not-registered"
+SUBSCRIPTION: Final = "/subscriptions/6f1a14d8-2aa2-5c27-a1b5-c2e880af718c"
+"""One of the sample's that suffers from it."""
+ASKING: Final = {**UNLOCKED, "PATCHWRIGHT_MODES": f'{{"*": "off", "{STATE}": "ask"}}'}
+ACTING: Final = {**UNLOCKED, "PATCHWRIGHT_MODES": f'{{"*": "off", "{STATE}": "act"}}'}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from simulator.fleets import sample
 from simulator.options import Options
 from simulator.serve import Simulator, running
-from tests.triggers.app import UNLOCKED, App, the_app
+from tests.triggers.app import ACTING, ASKING, UNLOCKED, App, the_app
 
 
 @pytest.fixture
@@ -31,6 +31,20 @@ def locked(azure: Simulator, tmp_path: Path) -> Iterator[App]:
 def unlocked(azure: Simulator, tmp_path: Path) -> Iterator[App]:
     """The app with its lock open, a few states allowed to act, and no limit in the way."""
     with the_app(azure, tmp_path / "ledger.sqlite", UNLOCKED) as app:
+        yield app
+
+
+@pytest.fixture
+def asking(azure: Simulator, tmp_path: Path) -> Iterator[App]:
+    """One state that the estate suffers from once, in mode `ask`."""
+    with the_app(azure, tmp_path / "ledger.sqlite", ASKING) as app:
+        yield app
+
+
+@pytest.fixture
+def acting(azure: Simulator, tmp_path: Path) -> Iterator[App]:
+    """The same state allowed to act."""
+    with the_app(azure, tmp_path / "ledger.sqlite", ACTING) as app:
         yield app
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,26 +11,18 @@ import pytest
 from devhost.durable import Status
 from model.documents import Document, Json, text_at
 from simulator.serve import Simulator
-from tests.triggers.app import UNLOCKED, Activity, App, objects, outcomes, the_app, wrap_activity, writes
-
-STATE = "automation-rp-not-registered"
-SUBSCRIPTION = "/subscriptions/6f1a14d8-2aa2-5c27-a1b5-c2e880af718c"
-"""One of the sample's that suffers from it."""
-ASKING = {**UNLOCKED, "PATCHWRIGHT_MODES": f'{{"*": "off", "{STATE}": "ask"}}'}
-ACTING = {**UNLOCKED, "PATCHWRIGHT_MODES": f'{{"*": "off", "{STATE}": "act"}}'}
-
-
-@pytest.fixture
-def asking(azure: Simulator, tmp_path: Path) -> Iterator[App]:
-    """One state that the estate suffers from once, in mode `ask`."""
-    with the_app(azure, tmp_path / "ledger.sqlite", ASKING) as app:
-        yield app
-
-
-@pytest.fixture
-def acting(azure: Simulator, tmp_path: Path) -> Iterator[App]:
-    with the_app(azure, tmp_path / "ledger.sqlite", ACTING) as app:
-        yield app
+from tests.triggers.app import (
+    ASKING,
+    STATE,
+    SUBSCRIPTION,
+    Activity,
+    App,
+    objects,
+    outcomes,
+    the_app,
+    wrap_activity,
+    writes,
+)
 
 
 def asked(app: App) -> Document:

@@ -17,9 +17,9 @@ from simulator.options import Options
 from simulator.serve import Simulator, running
 from tests.security.corpus import ALL, HTML, TERMINAL, hostile
 from tests.support.chromium import NotSeen, Tab, chromium
-from tests.triggers.app import App, objects, outcomes, the_app, writes
-from tests.triggers.test_people import ACTING, ASKING, STATE, SUBSCRIPTION, asked
+from tests.triggers.app import STATE, SUBSCRIPTION, App, objects, outcomes, the_app, writes
 from tests.triggers.test_people import TestTheKillSwitch as People
+from tests.triggers.test_people import asked
 from tools import package
 
 KEY: Final = "c0ffee-canary-key=="
@@ -34,18 +34,6 @@ ELEMENTS: Final = re.compile(
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     with chromium(tmp_path_factory.mktemp("chromium")) as found:
         yield found
-
-
-@pytest.fixture
-def asking(azure: Simulator, tmp_path: Path) -> Iterator[App]:
-    with the_app(azure, tmp_path / "ledger.sqlite", ASKING) as app:
-        yield app
-
-
-@pytest.fixture
-def acting(azure: Simulator, tmp_path: Path) -> Iterator[App]:
-    with the_app(azure, tmp_path / "ledger.sqlite", ACTING) as app:
-        yield app
 
 
 def opened(tab: Tab, app: App, behind: str = "") -> Tab:
